@@ -1,0 +1,197 @@
+/* Parking: no wake is lost, however waker and sleeper fall together. */
+#include "check.h"
+
+#include "base/clock.h"
+#include "base/park.h"
+#include "base/thread.h"
+
+#define SPIN 20000u     /* ns, as the pool has it */
+
+static void test_a_token_before_the_park_is_not_lost (void) {
+  Parker p;
+  REQUIRE(lc_parker_init(&p) == 0);
+  CHECK(!lc_parker_has_token(&p));
+  lc_unpark(&p);
+  CHECK(lc_parker_has_token(&p));
+  CHECK_INT(lc_park(&p, LC_NEVER, 0), 1);
+  CHECK(!lc_parker_has_token(&p));
+  lc_parker_free(&p);
+}
+
+static void test_tokens_do_not_pile_up (void) {
+  Parker p;
+  REQUIRE(lc_parker_init(&p) == 0);
+  lc_unpark(&p);
+  lc_unpark(&p);
+  CHECK_INT(lc_park(&p, LC_NEVER, 0), 1);
+  CHECK_INT(lc_park(&p, lc_now(), 0), 0);
+  lc_parker_free(&p);
+}
+
+static void test_a_token_counts_even_after_the_deadline (void) {
+  Parker p;
+  REQUIRE(lc_parker_init(&p) == 0);
+  lc_unpark(&p);
+  CHECK_INT(lc_park(&p, 0, 0), 1);
+  lc_unpark(&p);
+  CHECK_INT(lc_park(&p, 0, SPIN), 1);
+  lc_parker_free(&p);
+}
+
+static void test_a_park_ends_at_its_deadline (void) {
+  static const uint64_t spins[] = {0, SPIN, 100000000u};
+  Parker p;
+  size_t i;
+  REQUIRE(lc_parker_init(&p) == 0);
+  for (i = 0; i < 3; i++) {
+    uint64_t deadline = lc_deadline(0.002);
+    CHECK_INT(lc_park(&p, deadline, spins[i]), 0);
+    CHECK(lc_now() >= deadline);
+    CHECK(!lc_parker_has_token(&p));
+  }
+  lc_parker_free(&p);
+}
+
+/* --- two threads in turn --------------------------------------------------- */
+
+typedef struct Pair {
+  Parker ping, pong;
+  uint64_t spin;
+  int rounds;
+  long ball;              /* plain: passed on by the tokens alone */
+} Pair;
+
+static void pong (void *ud) {
+  Pair *p = (Pair *)ud;
+  int i;
+  for (i = 0; i < p->rounds; i++) {
+    while (!lc_park(&p->ping, LC_NEVER, p->spin)) {}
+    p->ball++;
+    lc_unpark(&p->pong);
+  }
+}
+
+static void play (uint64_t spin, int rounds) {
+  Pair p;
+  Thread t;
+  int i;
+  p.spin = spin;
+  p.rounds = rounds;
+  p.ball = 0;
+  REQUIRE(lc_parker_init(&p.ping) == 0 && lc_parker_init(&p.pong) == 0);
+  REQUIRE(lc_thread_start(&t, pong, &p, 0) == 0);
+  for (i = 0; i < rounds; i++) {
+    p.ball++;
+    lc_unpark(&p.ping);
+    while (!lc_park(&p.pong, LC_NEVER, spin)) {}
+  }
+  CHECK_INT(p.ball, 2 * rounds);
+  lc_thread_join(&t);
+  lc_parker_free(&p.ping);
+  lc_parker_free(&p.pong);
+}
+
+static void test_two_threads_in_turn_asleep (void) { play(0, 3000); }
+static void test_two_threads_in_turn_spinning (void) { play(SPIN, 3000); }
+
+/* --- many wakers ------------------------------------------------------------ */
+
+#define WAKERS 3
+#define NEWS 2000
+
+typedef struct Box {
+  Parker owner;
+  Mutex lock;
+  long news;              /* guarded by lock */
+} Box;
+
+static void bring_news (void *ud) {
+  Box *b = (Box *)ud;
+  int i;
+  for (i = 0; i < NEWS; i++) {
+    lc_mutex_lock(&b->lock);
+    b->news++;
+    lc_mutex_unlock(&b->lock);
+    lc_unpark(&b->owner);
+  }
+}
+
+/* The owner sleeps whenever it sees nothing new: if a wake were lost, it
+** would sleep for ever. */
+static void gather (uint64_t spin) {
+  Box b;
+  Thread t[WAKERS];
+  long seen = 0;
+  int i;
+  b.news = 0;
+  REQUIRE(lc_parker_init(&b.owner) == 0 && lc_mutex_init(&b.lock) == 0);
+  for (i = 0; i < WAKERS; i++)
+    REQUIRE(lc_thread_start(&t[i], bring_news, &b, 0) == 0);
+  while (seen < WAKERS * NEWS) {
+    long news;
+    lc_mutex_lock(&b.lock);
+    news = b.news;
+    lc_mutex_unlock(&b.lock);
+    if (news == seen) lc_park(&b.owner, LC_NEVER, spin);
+    seen = news;
+  }
+  for (i = 0; i < WAKERS; i++) lc_thread_join(&t[i]);
+  CHECK_INT(seen, WAKERS * NEWS);
+  lc_parker_free(&b.owner);
+  lc_mutex_free(&b.lock);
+}
+
+static void test_many_wakers_asleep (void) { gather(0); }
+static void test_many_wakers_spinning (void) { gather(SPIN); }
+
+/* --- deadlines against wakes ------------------------------------------------- */
+
+typedef struct Race {
+  Parker p;
+  _Atomic(int) round;     /* the waker is to wake for this one */
+} Race;
+
+#define ROUNDS 2000
+
+static void race_waker (void *ud) {
+  Race *r = (Race *)ud;
+  int i;
+  for (i = 1; i <= ROUNDS; i++) {
+    while (atomic_load_explicit(&r->round, memory_order_acquire) < i)
+      lc_thread_yield();
+    lc_unpark(&r->p);
+  }
+}
+
+/* One wake in each round: either the park with a deadline takes it, or, when
+** the clock was first, the next park does. */
+static void test_a_wake_is_taken_once_whoever_is_first (void) {
+  Race r;
+  Thread t;
+  int i;
+  atomic_store_explicit(&r.round, 0, memory_order_relaxed);
+  REQUIRE(lc_parker_init(&r.p) == 0);
+  REQUIRE(lc_thread_start(&t, race_waker, &r, 0) == 0);
+  for (i = 1; i <= ROUNDS; i++) {
+    uint64_t deadline = lc_now() + (uint64_t)(i % 40) * 1000;
+    atomic_store_explicit(&r.round, i, memory_order_release);
+    if (!lc_park(&r.p, deadline, i % 3 == 0 ? SPIN : 0))
+      CHECK_INT(lc_park(&r.p, LC_NEVER, 0), 1);
+    CHECK(!lc_parker_has_token(&r.p));
+  }
+  lc_thread_join(&t);
+  lc_parker_free(&r.p);
+}
+
+int main (void) {
+  RUN(test_a_token_before_the_park_is_not_lost);
+  RUN(test_tokens_do_not_pile_up);
+  RUN(test_a_token_counts_even_after_the_deadline);
+  RUN(test_a_park_ends_at_its_deadline);
+  RUN(test_two_threads_in_turn_asleep);
+  RUN(test_two_threads_in_turn_spinning);
+  RUN(test_many_wakers_asleep);
+  RUN(test_many_wakers_spinning);
+  RUN(test_a_wake_is_taken_once_whoever_is_first);
+  return check_end();
+}

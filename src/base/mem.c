@@ -1,0 +1,78 @@
+#include "mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *mem_libc (void *ud, void *p, size_t osize, size_t nsize) {
+  (void)ud; (void)osize;
+  if (nsize == 0) {
+    free(p);
+    return NULL;
+  }
+  return realloc(p, nsize);
+}
+
+void lc_mem_init (Mem *m, MemFn fn, void *ud) {
+  m->fn = fn != NULL ? fn : mem_libc;
+  m->ud = ud;
+  m->base = 0;
+  atomic_store_explicit(&m->used, 0, memory_order_relaxed);
+}
+
+Mem *lc_mem_new (MemFn fn, void *ud) {
+  Mem *m;
+  if (fn == NULL) fn = mem_libc;
+  m = (Mem *)fn(ud, NULL, 0, sizeof(Mem));
+  if (m == NULL) return NULL;
+  lc_mem_init(m, fn, ud);
+  m->base = sizeof(Mem);
+  atomic_store_explicit(&m->used, sizeof(Mem), memory_order_relaxed);
+  return m;
+}
+
+/*
+** acq_rel: the thread that takes the count of a heap Mem to zero frees it;
+** release orders every other thread's last use of `m` before that.
+** A Mem in the caller's storage (base == 0) is never freed here.
+*/
+static void mem_less (Mem *m, size_t size) {
+  size_t base = m->base;
+  if (atomic_fetch_sub_explicit(&m->used, size, memory_order_acq_rel) == size
+      && base != 0)
+    m->fn(m->ud, m, base, 0);
+}
+
+void lc_mem_retire (Mem *m) {
+  if (m != NULL) mem_less(m, m->base);
+}
+
+void *lc_mem_alloc (Mem *m, size_t size) {
+  return lc_mem_resize(m, NULL, 0, size);
+}
+
+void *lc_mem_zalloc (Mem *m, size_t size) {
+  void *p = lc_mem_alloc(m, size);
+  if (p != NULL) memset(p, 0, size);
+  return p;
+}
+
+/* Adding orders nothing: relaxed. */
+void *lc_mem_resize (Mem *m, void *p, size_t osize, size_t nsize) {
+  void *q = m->fn(m->ud, p, osize, nsize);
+  if (q == NULL) return NULL;
+  if (nsize >= osize)
+    atomic_fetch_add_explicit(&m->used, nsize - osize, memory_order_relaxed);
+  else
+    mem_less(m, osize - nsize);
+  return q;
+}
+
+void lc_mem_free (Mem *m, void *p, size_t size) {
+  if (p == NULL) return;
+  m->fn(m->ud, p, size, 0);
+  mem_less(m, size);
+}
+
+size_t lc_mem_used (Mem *m) {
+  return atomic_load_explicit(&m->used, memory_order_relaxed) - m->base;
+}

@@ -1,0 +1,100 @@
+#include "park.h"
+
+#include "clock.h"
+
+enum { PARK_EMPTY, PARK_TOKEN, PARK_ASLEEP };
+
+static void park_wake (Waiter *w) {
+  lc_unpark((Parker *)(void *)w);
+}
+
+int lc_parker_init (Parker *p) {
+  int err = lc_mutex_init(&p->lock);
+  if (err != 0) return err;
+  err = lc_cond_init(&p->cond);
+  if (err != 0) {
+    lc_mutex_free(&p->lock);
+    return err;
+  }
+  atomic_store_explicit(&p->state, PARK_EMPTY, memory_order_relaxed);
+  p->waiter.wake = park_wake;
+  p->waiter.late = 1;
+  return 0;
+}
+
+void lc_parker_free (Parker *p) {
+  lc_cond_free(&p->cond);
+  lc_mutex_free(&p->lock);
+}
+
+/* acquire: what the waker wrote before its release in unpark is visible. */
+static int park_take (Parker *p) {
+  int expected = PARK_TOKEN;
+  return atomic_compare_exchange_strong_explicit(&p->state, &expected,
+    PARK_EMPTY, memory_order_acquire, memory_order_relaxed);
+}
+
+/* Relaxed: only a hint; lc_park's acquire does the ordering. */
+int lc_parker_has_token (Parker *p) {
+  return atomic_load_explicit(&p->state, memory_order_relaxed) == PARK_TOKEN;
+}
+
+static int park_spin (Parker *p, uint64_t until) {
+  do {
+    if (lc_parker_has_token(p) && park_take(p)) return 1;
+    lc_thread_yield();
+  } while (lc_now() < until);
+  return 0;
+}
+
+static int park_sleep (Parker *p, uint64_t deadline) {
+  int woken = 0;
+  int expected = PARK_EMPTY;
+  lc_mutex_lock(&p->lock);
+  if (atomic_compare_exchange_strong_explicit(&p->state, &expected,
+        PARK_ASLEEP, memory_order_relaxed, memory_order_relaxed)) {
+    for (;;) {
+      int in_time = 1;
+      if (deadline == LC_NEVER) lc_cond_wait(&p->cond, &p->lock);
+      else in_time = lc_cond_wait_until(&p->cond, &p->lock, deadline);
+      if (park_take(p)) {
+        woken = 1;
+        break;
+      }
+      if (!in_time) {
+        /* Awake by the clock. A token left since the last look is taken. */
+        woken = atomic_exchange_explicit(&p->state, PARK_EMPTY,
+                  memory_order_acquire) == PARK_TOKEN;
+        break;
+      }
+    }
+  }
+  else woken = park_take(p);
+  lc_mutex_unlock(&p->lock);
+  return woken;
+}
+
+int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns) {
+  if (park_take(p)) return 1;
+  if (spin_ns > 0) {
+    uint64_t until = lc_now() + spin_ns;
+    if (park_spin(p, until < deadline ? until : deadline)) return 1;
+  }
+  if (deadline != LC_NEVER && lc_now() >= deadline)
+    return park_take(p);
+  return park_sleep(p, deadline);
+}
+
+/*
+** release: orders the waker's news before the token. The lock is taken and
+** let go so that the signal cannot fall between the owner's look at `state`
+** and its wait; signalling after unlocking spares the woken thread a wait.
+*/
+void lc_unpark (Parker *p) {
+  if (atomic_exchange_explicit(&p->state, PARK_TOKEN, memory_order_acq_rel)
+      != PARK_ASLEEP)
+    return;
+  lc_mutex_lock(&p->lock);
+  lc_mutex_unlock(&p->lock);
+  lc_cond_signal(&p->cond);
+}

@@ -1,0 +1,86 @@
+/*
+** park.h: where one thread sleeps until another wakes it. A wake that comes
+** before the sleep is not lost: it is a token, and the next park takes it.
+** Stands on thread.h and atomic.h. (The shape of Rust's thread::park.)
+**
+** Protocol. Only the owner parks; anybody unparks. The waker first makes its
+** news visible (under the lock of whatever holds the news), then unparks; the
+** owner, once awake, looks for news itself: a token carries none. Every park
+** sits in a loop. A parker outlives its wakers' calls.
+**
+** What somebody waits for keeps a `Waiter`, and does not care whether a
+** thread or a parked task is behind it. It is woken while the lock under
+** which it was found is still held: so whoever takes itself off under that
+** lock is sure that nobody is about to touch it. (A thread's parker lives as
+** long as its state, so it may be woken after unlocking, which is cheaper.)
+*/
+#ifndef lc_park_h
+#define lc_park_h
+
+#include <stdint.h>
+
+#include "atomic.h"
+#include "thread.h"
+
+typedef struct Waiter Waiter;
+
+struct Waiter {
+  void (*wake) (Waiter *w);     /* any thread; never waits */
+  int late;                     /* may be woken after unlocking */
+};
+
+/*
+** A waiter's place on the list of what it waits for. The list, and the node
+** while it is on it, are guarded by that thing's lock.
+*/
+typedef struct WaitNode WaitNode;
+
+struct WaitNode {
+  WaitNode *next, **at;         /* at == NULL: on no list */
+  Waiter *waiter;
+  uint64_t index;               /* the list's own, if it needs one */
+};
+
+static inline void lc_wait_add (WaitNode **list, WaitNode *n) {
+  while (*list != NULL) list = &(*list)->next;     /* first come */
+  n->next = NULL;
+  n->at = list;
+  *list = n;
+}
+
+static inline void lc_wait_remove (WaitNode *n) {
+  if (n->at == NULL) return;
+  *n->at = n->next;
+  if (n->next != NULL) n->next->at = n->at;
+  n->at = NULL;
+}
+
+typedef struct Parker {
+  Waiter waiter;                /* first: wakes by lc_unpark */
+  /* atomic */
+  _Atomic(int) state;
+  /* guards nothing but the sleep itself */
+  Mutex lock;
+  Cond cond;
+} Parker;
+
+/* 0 on success, else an errno. */
+int lc_parker_init (Parker *p);
+void lc_parker_free (Parker *p);
+
+/*
+** Waits for a token until `deadline` (LC_NEVER: for ever) and takes it; 0
+** when the deadline came first. Spins (giving the processor away) for up to
+** `spin_ns` before it sleeps: worth it when there was traffic lately, since
+** waking an idle core costs about 20 microseconds. Owner only.
+*/
+int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns);
+
+/* Whether a token waits: for an owner with something useful to do meanwhile. */
+int lc_parker_has_token (Parker *p);
+
+/* Leaves a token, and wakes the owner if it sleeps. Any thread; no lock of
+** the caller's should be held, or the woken thread runs into it. */
+void lc_unpark (Parker *p);
+
+#endif

@@ -1,0 +1,107 @@
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+
+#include "thread.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
+
+int lc_mutex_init (Mutex *m) { return pthread_mutex_init(&m->m, NULL); }
+void lc_mutex_free (Mutex *m) { pthread_mutex_destroy(&m->m); }
+void lc_mutex_lock (Mutex *m) { pthread_mutex_lock(&m->m); }
+void lc_mutex_unlock (Mutex *m) { pthread_mutex_unlock(&m->m); }
+
+int lc_cond_init (Cond *c) {
+#if defined(__APPLE__)          /* no condition clocks: see wait_until */
+  return pthread_cond_init(&c->c, NULL);
+#else
+  pthread_condattr_t attr;
+  int err = pthread_condattr_init(&attr);
+  if (err != 0) return err;
+  err = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+  if (err == 0) err = pthread_cond_init(&c->c, &attr);
+  pthread_condattr_destroy(&attr);
+  return err;
+#endif
+}
+
+void lc_cond_free (Cond *c) { pthread_cond_destroy(&c->c); }
+void lc_cond_signal (Cond *c) { pthread_cond_signal(&c->c); }
+void lc_cond_broadcast (Cond *c) { pthread_cond_broadcast(&c->c); }
+void lc_cond_wait (Cond *c, Mutex *m) { pthread_cond_wait(&c->c, &m->m); }
+
+int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline) {
+  struct timespec ts;
+#if defined(__APPLE__)
+  uint64_t now = lc_now();
+  if (now >= deadline) return 0;
+  ts.tv_sec = (time_t)((deadline - now) / 1000000000u);
+  ts.tv_nsec = (long)((deadline - now) % 1000000000u);
+  return pthread_cond_timedwait_relative_np(&c->c, &m->m, &ts) != ETIMEDOUT;
+#else
+  ts.tv_sec = (time_t)(deadline / 1000000000u);
+  ts.tv_nsec = (long)(deadline % 1000000000u);
+  return pthread_cond_timedwait(&c->c, &m->m, &ts) != ETIMEDOUT;
+#endif
+}
+
+typedef struct ThreadStart {
+  ThreadMain fn;
+  void *ud;
+} ThreadStart;
+
+static void *thread_main (void *p) {
+  ThreadStart s = *(ThreadStart *)p;
+  free(p);
+  s.fn(s.ud);
+  return NULL;
+}
+
+/*
+** Synchronous faults stay deliverable, else a crash in C code would be a
+** silent kill; everything else is the host's main thread's to handle.
+*/
+static void thread_blocked_signals (sigset_t *set) {
+  sigfillset(set);
+  sigdelset(set, SIGSEGV);
+  sigdelset(set, SIGBUS);
+  sigdelset(set, SIGFPE);
+  sigdelset(set, SIGILL);
+  sigdelset(set, SIGABRT);
+  sigdelset(set, SIGTRAP);
+  sigdelset(set, SIGPROF);
+}
+
+int lc_thread_start (Thread *t, ThreadMain fn, void *ud, size_t stack) {
+  pthread_attr_t attr;
+  sigset_t blocked, old;
+  int err;
+  ThreadStart *s = (ThreadStart *)malloc(sizeof(ThreadStart));
+  if (s == NULL) return ENOMEM;
+  s->fn = fn;
+  s->ud = ud;
+  err = pthread_attr_init(&attr);
+  if (err != 0) {
+    free(s);
+    return err;
+  }
+  if (stack > 0) err = pthread_attr_setstacksize(&attr, stack);
+  if (err == 0) {
+    thread_blocked_signals(&blocked);
+    pthread_sigmask(SIG_SETMASK, &blocked, &old);
+    err = pthread_create(&t->t, &attr, thread_main, s);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+  }
+  pthread_attr_destroy(&attr);
+  if (err != 0) free(s);
+  return err;
+}
+
+void lc_thread_join (Thread *t) { pthread_join(t->t, NULL); }
+void lc_thread_yield (void) { sched_yield(); }

@@ -1,0 +1,41 @@
+/*
+** thread.h: threads, mutexes and conditions; pthreads under names of our
+** own, so that a port, an annotation or a failure test has one place.
+** Stands on pthreads and clock.h.
+*/
+#ifndef lc_thread_h
+#define lc_thread_h
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct Mutex { pthread_mutex_t m; } Mutex;
+typedef struct Cond { pthread_cond_t c; } Cond;
+typedef struct Thread { pthread_t t; } Thread;
+
+/* 0 on success, else an errno. */
+int lc_mutex_init (Mutex *m);
+void lc_mutex_free (Mutex *m);
+void lc_mutex_lock (Mutex *m);
+void lc_mutex_unlock (Mutex *m);
+
+/* Conditions count time on the clock of lc_now. */
+int lc_cond_init (Cond *c);
+void lc_cond_free (Cond *c);
+void lc_cond_signal (Cond *c);
+void lc_cond_broadcast (Cond *c);
+void lc_cond_wait (Cond *c, Mutex *m);
+/* 0 when `deadline` (lc_now's nanoseconds) has passed, else 1. */
+int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline);
+
+typedef void (*ThreadMain)(void *ud);
+
+/* 0 on success, else an errno. `stack` in bytes, 0 for the system's own.
+** All signals are blocked in the new thread: they belong to the host. */
+int lc_thread_start (Thread *t, ThreadMain fn, void *ud, size_t stack);
+void lc_thread_join (Thread *t);
+/* Gives the processor away for a moment. */
+void lc_thread_yield (void);
+
+#endif
