@@ -1,0 +1,74 @@
+/*
+** codec.h: values of one Lua state to and from flat bytes. This is all that
+** the floors above use of src/value/ (with message.h and object.h).
+**
+** One codec belongs to one state (main thread and all its coroutines) and is
+** used by the thread that runs that state. It keeps what the state remembers
+** between messages: identities of functions and classes, code it has loaded,
+** names of modules, scratch memory. No threads, no locks in this floor;
+** what two states share (code, images of classes, identities, handles) is
+** immutable or atomic and counted (base/shared.h).
+*/
+#ifndef lc_codec_h
+#define lc_codec_h
+
+#include <lua.h>
+
+#include "message.h"
+
+typedef struct Codec Codec;
+
+/*
+** The state's codec, made at the first call and kept in the registry until
+** the state closes. Raises a Lua error when there is no memory; leaves the
+** stack as it was. `mem` (used at the first call only) outlives the state.
+*/
+Codec *lc_codec_open (lua_State *L, Mem *mem);
+
+/*
+** A new `map` or `submit` begins: classes that are sent from here on are
+** read again ("content as at the map or submit"), and the index of module
+** names is brought up to date if modules were loaded since.
+** May raise a Lua error (memory).
+*/
+void lc_codec_begin (lua_State *L, Codec *c);
+
+typedef enum EncodeResult {
+  LC_ENCODED,
+  LC_REFUSED,      /* a value that cannot be sent: see below */
+  LC_NOMEM         /* ours, not Lua's; nothing is pushed */
+} EncodeResult;
+
+/*
+** Appends one record to `m`: the `n` values at stack positions first ..
+** first + n - 1 of `L` (absolute). References shared between those values
+** stay shared; a record knows nothing of the records before it.
+** On failure `m` is as it was, to the byte (it may hold spare refs until it
+** is cleared). LC_REFUSED pushes three values that say what and where:
+**   1. integer: which of the n values (1..n);
+**   2. string: the way from there, "" or ".config.handlers[3]" or
+**      ".done, upvalue 'file' of function at script.lua:12";
+**   3. string: what it is, with its article: "a coroutine", "a FILE* handle".
+** May raise a Lua error (memory, or an error inside a __transfer
+** metamethod): `m` is then as it was too.
+*/
+EncodeResult lc_encode (lua_State *L, Codec *c, Message *m, int first, int n);
+
+/*
+** Pushes the values of the record at *pos, moves *pos behind it, and gives
+** their number. Raises a Lua error (a string or what `require` or a
+** __transfer function raised) when a module is missing, a function does not
+** load, memory runs out or the bytes are not a record: so call it protected.
+** It makes room on the stack itself. `m` stays the caller's, unchanged.
+*/
+int lc_decode (lua_State *L, Codec *c, const Message *m, size_t *pos);
+
+/*
+** The same for bytes that this process has not written: plain data is all
+** that is welcome. A record that would name a module, run code, make a
+** metatable or a pointer is refused by an error. Whatever the bytes are, no
+** more memory is taken than some hundred times their number.
+*/
+int lc_decode_plain (lua_State *L, Codec *c, const Message *m, size_t *pos);
+
+#endif

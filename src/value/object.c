@@ -1,0 +1,184 @@
+#include "object.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+/* Keys in a handle's metatable (its kind) and in the registry. */
+static const char object_kind = 0;     /* in a metatable: kind */
+static const char object_handles = 0;  /* weak values: Shared -> handle */
+static const char object_lent = 0;     /* Shared -> true: see lc_object_lend */
+
+typedef struct Handle {
+  Shared *s;             /* NULL: dropped */
+  int lent;              /* it holds nothing */
+} Handle;
+
+/* What the metatable says. */
+static const SharedKind *object_kindof (lua_State *L, int idx) {
+  const SharedKind *k = NULL;
+  if (lua_type(L, idx) != LUA_TUSERDATA || !lua_getmetatable(L, idx))
+    return NULL;
+  if (lua_rawgetp(L, -1, &object_kind) == LUA_TLIGHTUSERDATA)
+    k = (const SharedKind *)lua_touserdata(L, -1);
+  lua_pop(L, 2);
+  return k;
+}
+
+static Handle *object_at (lua_State *L, int idx, const SharedKind *kind) {
+  Handle *p;
+  const SharedKind *k = object_kindof(L, idx);
+  if (k == NULL || (kind != NULL && k != kind)) return NULL;
+  if (lua_rawlen(L, idx) < sizeof(Handle)) return NULL;
+  p = (Handle *)lua_touserdata(L, idx);
+  return p->s != NULL && p->s->kind == k ? p : NULL;
+}
+
+Shared *lc_object_test (lua_State *L, int idx, const SharedKind *kind) {
+  Handle *p = object_at(L, idx, kind);
+  return p != NULL ? p->s : NULL;
+}
+
+int lc_object_isdead (lua_State *L, int idx) {
+  return object_kindof(L, idx) != NULL && object_at(L, idx, NULL) == NULL;
+}
+
+void lc_object_drop (lua_State *L, int idx) {
+  Handle *p = object_at(L, idx, NULL);
+  Shared *s;
+  if (p == NULL) return;
+  s = p->s;
+  p->s = NULL;                /* first: the release may run anything */
+  if (!p->lent) lc_shared_release(s);
+}
+
+static int object_gc (lua_State *L) {
+  lc_object_drop(L, 1);
+  return 0;
+}
+
+static void object_default (lua_State *L, int mt, const char *field) {
+  lua_pushstring(L, field);
+  lua_rawget(L, mt);
+  if (!lua_isnil(L, -1)) {            /* there already: drop ours */
+    lua_pop(L, 2);
+    return;
+  }
+  lua_pop(L, 1);
+  lua_pushstring(L, field);
+  lua_insert(L, -2);
+  lua_rawset(L, mt);
+}
+
+void lc_object_register (lua_State *L, const SharedKind *kind) {
+  int mt = lua_gettop(L);
+  luaL_checkstack(L, 8, "object");
+  lua_pushcfunction(L, object_gc);
+  object_default(L, mt, "__gc");
+  lua_pushstring(L, kind->name);
+  object_default(L, mt, "__name");
+  lua_pushboolean(L, 0);
+  object_default(L, mt, "__metatable");
+  lua_pushlightuserdata(L, (void *)kind);
+  lua_rawsetp(L, mt, &object_kind);
+  lua_pushvalue(L, mt);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, kind);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &object_handles) != LUA_TTABLE) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &object_handles);
+  }
+  lua_settop(L, mt - 1);
+}
+
+void lc_object_lend (lua_State *L, Shared *s) {
+  luaL_checkstack(L, 3, "object");
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &object_lent) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &object_lent);
+  }
+  lua_pushboolean(L, 1);
+  lua_rawsetp(L, -2, s);
+  lua_pop(L, 1);
+}
+
+static int object_islent (lua_State *L, Shared *s) {
+  int lent = 0, top = lua_gettop(L);
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &object_lent) == LUA_TTABLE)
+    lent = lua_rawgetp(L, -1, s) != LUA_TNIL;
+  lua_settop(L, top);
+  return lent;
+}
+
+/*
+** Pushes the metatable of `kind`. A state may meet a handle before anybody
+** there has required the module that knows it: "lacus.pool" is lacus's.
+*/
+static void object_metatable (lua_State *L, const SharedKind *kind) {
+  const char *dot = strchr(kind->name, '.');
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, kind) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  if (dot != NULL && lua_getglobal(L, "require") == LUA_TFUNCTION) {
+    lua_pushlstring(L, kind->name, (size_t)(dot - kind->name));
+    lua_call(L, 1, 0);
+  }
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, kind) != LUA_TTABLE)
+    luaL_error(L, "this state does not know what a %s is", kind->name);
+}
+
+/*
+** The empty handle is in the table before it holds anything, so what raises
+** up to there leaves the hold with lc_object_push, which lets it go.
+*/
+static int object_new (lua_State *L) {
+  Shared *s = (Shared *)lua_touserdata(L, 1);
+  Handle *p;
+  lua_settop(L, 1);
+  object_metatable(L, s->kind);
+  lua_replace(L, 1);
+  lua_settop(L, 1);
+  p = (Handle *)lua_newuserdatauv(L, sizeof(Handle), 0);
+  p->s = NULL;
+  p->lent = 0;
+  lua_pushvalue(L, 1);
+  lua_setmetatable(L, 2);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &object_handles);
+  lua_pushvalue(L, 2);
+  lua_rawsetp(L, 3, s);
+  p->s = s;
+  if (object_islent(L, s)) {
+    p->lent = 1;
+    lc_shared_release(s);
+  }
+  lua_settop(L, 2);
+  return 1;
+}
+
+void lc_object_push (lua_State *L, Shared *s) {
+  Handle *p;
+  if (!lua_checkstack(L, 8)) {
+    lc_shared_release(s);
+    luaL_error(L, "stack overflow");
+  }
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &object_handles) == LUA_TTABLE) {
+    lua_rawgetp(L, -1, s);
+    lua_remove(L, -2);
+    p = (Handle *)lua_touserdata(L, -1);
+    if (p != NULL && p->s == s) {
+      lc_shared_release(s);           /* the handle has its own hold */
+      return;
+    }
+  }
+  lua_pop(L, 1);
+  lua_pushcfunction(L, object_new);
+  lua_pushlightuserdata(L, s);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    lc_shared_release(s);
+    lua_error(L);
+  }
+}
