@@ -1,0 +1,68 @@
+#include "worker.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "state.h"
+#include "timer.h"
+
+int lc_worker_init (Worker *w, int id, const char *name) {
+  w->id = id;
+  snprintf(w->name, sizeof w->name, "%s", name);
+  lc_heap_init(&w->heap, w->mem);
+  return lc_parker_init(&w->parker);
+}
+
+void lc_worker_free (Worker *w) {
+  lc_parker_free(&w->parker);
+}
+
+Worker *lc_worker_of (lua_State *L) {
+  return *(Worker **)lua_getextraspace(L);
+}
+
+static int worker_open (Worker *w) {
+  char *error;
+  w->L = lc_state_open(&w->heap, w->mem, w->host->libraries, w, &w->codec,
+                       &error);
+  w->fibers.L = w->L;
+  w->host->opened(w, w->L != NULL ? NULL
+                     : error != NULL ? error : "not enough memory");
+  if (error != NULL) lc_mem_free(w->mem, error, strlen(error) + 1);
+  return w->L != NULL;
+}
+
+static void worker_main (void *ud) {
+  Worker *w = (Worker *)ud;
+  if (worker_open(w)) {
+    Task *t;
+    while ((t = w->host->next(w)) != NULL) t->run(t, w);
+    w->host->closing(w);
+    lc_fiber_clear(&w->fibers);
+    lc_timer_clear(&w->fibers);
+    lc_state_close(w->L);
+    w->L = NULL;
+  }
+  w->host->gone(w);
+}
+
+int lc_worker_start (Worker *w) {
+  return lc_thread_start(&w->thread, worker_main, w, w->stack);
+}
+
+void lc_worker_join (Worker *w) {
+  lc_thread_join(&w->thread);
+}
+
+/* Below this growth a collection is not worth the cycles. */
+#define TIDY_GROWTH (256 * 1024)
+
+void lc_worker_tidy (Worker *w) {
+  if (lc_heap_used(&w->heap) < w->settled + TIDY_GROWTH) return;
+  while (!lc_parker_has_token(&w->parker)) {
+    if (lua_gc(w->L, LUA_GCSTEP, 64)) {      /* a cycle is complete */
+      w->settled = lc_heap_used(&w->heap);
+      return;
+    }
+  }
+}
