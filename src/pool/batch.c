@@ -1,0 +1,53 @@
+#include "batch.h"
+
+#include <string.h>
+
+Batch *lc_batch_new (Mem *mem) {
+  Batch *b = (Batch *)lc_mem_zalloc(mem, sizeof(Batch));
+  if (b == NULL) return NULL;
+  b->mem = mem;
+  lc_message_init(&b->msg, mem);
+  return b;
+}
+
+void lc_batch_clear (Batch *b) {
+  lc_message_clear(&b->msg, LC_BATCH_KEEP);
+  b->task.next = NULL;
+  b->sink = NULL;
+  b->users = 0;
+  b->n = b->unread = 0;
+  b->busy_ns = b->ran = 0;
+}
+
+void lc_batch_free (Batch *b) {
+  if (b == NULL) return;
+  lc_message_drop(&b->msg);
+  lc_mem_free(b->mem, b->entries, b->cap * sizeof(Entry));
+  lc_mem_free(b->mem, b, sizeof(Batch));
+}
+
+int lc_batch_reserve (Batch *b, size_t n) {
+  size_t cap = b->cap > 0 ? b->cap : 4;
+  Entry *entries;
+  if (n <= b->cap) return 1;
+  while (cap < n) cap *= 2;
+  entries = (Entry *)lc_mem_resize(b->mem, b->entries,
+              b->cap * sizeof(Entry), cap * sizeof(Entry));
+  if (entries == NULL) return 0;
+  b->entries = entries;
+  b->cap = cap;
+  return 1;
+}
+
+Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last) {
+  Entry *e;
+  if (b->n == b->cap && !lc_batch_reserve(b, b->n + 1)) return NULL;
+  e = &b->entries[b->n++];
+  e->index = index;
+  e->at = b->msg.len;
+  e->call = NULL;
+  e->kind = (unsigned char)kind;
+  e->last = (unsigned char)last;
+  e->worker = 0;
+  return e;
+}

@@ -1,0 +1,70 @@
+/*
+** batch.h: several items on their way to a worker, or several results on
+** their way home: one message, and an entry for each record in it. A batch
+** is the task that queues carry. Stands on value/message and run/task.
+**
+** A batch has one owner. Batches go round: the one that brought items is the
+** worker's next one for results, and the one that brought results is the
+** consumer's next one for items, so a stream in full flow allocates nothing.
+*/
+#ifndef lc_batch_h
+#define lc_batch_h
+
+#include <stdint.h>
+
+#include "../run/task.h"
+#include "../value/message.h"
+#include "call.h"
+
+typedef struct Batch Batch;
+typedef struct Entry Entry;
+struct Sink;
+
+typedef enum EntryKind {
+  ENTRY_ITEM,         /* a record: the arguments of a call */
+  ENTRY_VALUES,       /* a record: what a task returned or yielded */
+  ENTRY_END,          /* no record: the task has no more */
+  ENTRY_FAULT,        /* records: see fault.h */
+  ENTRY_NOMEM         /* no record: not even a fault could be written */
+} EntryKind;
+
+struct Entry {
+  uint64_t index;     /* place in the source, from 1 */
+  size_t at;          /* its record's place in the message */
+  Call *call;         /* ENTRY_ITEM: what to call; the stream holds it */
+  Entry *next;        /* the reader's, for putting results in order */
+  Batch *batch;       /* likewise */
+  unsigned char kind;
+  unsigned char last; /* nothing more comes under this index */
+  short worker;       /* who made it; 0 for nobody */
+};
+
+struct Batch {
+  Task task;          /* first: a Task * is a Batch * */
+  struct Sink *sink;  /* held from sending until it is home again */
+  Mem *mem;           /* set at birth */
+  Message msg;
+  Entry *entries;
+  size_t n, cap;
+  size_t unread;      /* the reader's: entries not handed over */
+  int users;          /* the worker's: fibers that run its items */
+  uint64_t busy_ns;   /* time that its entries took to run... */
+  uint64_t ran;       /* ...and how many tasks that was */
+};
+
+/* A buffer larger than this is not kept for the next round. */
+#define LC_BATCH_KEEP (64 * 1024)
+
+/* NULL without memory. */
+Batch *lc_batch_new (Mem *mem);
+/* Empty, ready for the next round. */
+void lc_batch_clear (Batch *b);
+void lc_batch_free (Batch *b);
+
+/* Room for `n` entries in all; 0 without memory. */
+int lc_batch_reserve (Batch *b, size_t n);
+
+/* Adds an entry whose record starts at msg.len; NULL without memory. */
+Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last);
+
+#endif

@@ -1,0 +1,96 @@
+#include "call.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+static void call_free (Shared *s) {
+  Call *call = (Call *)s;
+  lc_message_drop(&call->msg);
+  lc_mem_free(call->mem, call, sizeof(Call));
+}
+
+static const SharedKind call_kind = { "lacus.call", call_free };
+
+EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
+                          Call **made) {
+  EncodeResult result;
+  Call *call = (Call *)lc_mem_zalloc(mem, sizeof(Call));
+  *made = call;
+  if (call == NULL) return LC_NOMEM;
+  lc_shared_init(&call->head, &call_kind);
+  call->mem = mem;
+  lc_message_init(&call->msg, mem);
+  /* The caller has *made by now: should this raise, it releases it. */
+  result = lc_encode(L, c, &call->msg, lua_absindex(L, idx), 1);
+  if (result != LC_ENCODED) {
+    lc_call_release(call);
+    *made = NULL;
+  }
+  return result;
+}
+
+/* Relaxed: a hint to let go of memory; it orders nothing. */
+void lc_call_retire (Call *call) {
+  atomic_store_explicit(&call->retired, 1, memory_order_relaxed);
+}
+
+void lc_call_release (Call *call) {
+  if (call != NULL) lc_shared_release(&call->head);
+}
+
+/*
+** "module.function" on the stack top becomes what the worker's own `require`
+** finds: what stands before the last dot is the module.
+*/
+static void call_resolve (lua_State *L) {
+  const char *name = lua_tostring(L, -1);
+  const char *dot = strrchr(name, '.');
+  if (dot == NULL) luaL_error(L, "'%s' names no module.function", name);
+  lua_pushlstring(L, name, (size_t)(dot - name));
+  lua_getglobal(L, "require");
+  lua_pushvalue(L, -2);
+  lua_call(L, 1, 1);
+  if (lua_getfield(L, -1, dot + 1) == LUA_TNIL)
+    luaL_error(L, "module '%s' has no function '%s'", lua_tostring(L, -3),
+               dot + 1);
+  lua_replace(L, -4);
+  lua_pop(L, 2);
+}
+
+static void call_evict (CallCache *cache, lua_State *L, int i) {
+  Call *call = cache->kept[i];
+  lua_pushnil(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, call);
+  cache->kept[i] = cache->kept[--cache->n];
+  lc_call_release(call);
+}
+
+void lc_call_sweep (CallCache *cache, lua_State *L, int all) {
+  int i = 0;
+  while (i < cache->n) {
+    if (all || atomic_load_explicit(&cache->kept[i]->retired,
+                                    memory_order_relaxed))
+      call_evict(cache, L, i);
+    else i++;
+  }
+}
+
+/* The function is on top: keep it, and leave it there. */
+static void call_keep (CallCache *cache, lua_State *L, Call *call) {
+  lc_call_sweep(cache, L, 0);
+  if (cache->n == LC_CALLS_KEPT) call_evict(cache, L, 0);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, call);      /* may raise: nothing kept */
+  lc_shared_hold(&call->head);
+  cache->kept[cache->n++] = call;
+}
+
+void lc_call_push (CallCache *cache, lua_State *L, Codec *c, Call *call) {
+  size_t at = 0;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, call) != LUA_TNIL) return;
+  lua_pop(L, 1);
+  lc_decode(L, c, &call->msg, &at);
+  if (lua_type(L, -1) == LUA_TSTRING) call_resolve(L);
+  call_keep(cache, L, call);
+}

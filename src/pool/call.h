@@ -1,0 +1,52 @@
+/*
+** call.h: the function of a map, encoded once when the map starts and
+** decoded once by each worker that meets it: never for each item. Stands on
+** value/; the worker's side keeps the decoded functions, a bounded number.
+*/
+#ifndef lc_call_h
+#define lc_call_h
+
+#include <lua.h>
+
+#include "../base/shared.h"
+#include "../value/codec.h"
+
+typedef struct Call Call;
+
+struct Call {
+  Shared head;
+  Call *next;              /* its stream's */
+  /* set at birth */
+  Mem *mem;
+  Message msg;             /* one record: a function or a name */
+  /* atomic */
+  _Atomic(int) retired;    /* nobody will send it again: caches may let go */
+};
+
+/*
+** The function or name at `idx` of `L` as a Call in *made. The results of
+** lc_encode, and what it leaves on the stack; may raise as it may.
+*/
+EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
+                          Call **made);
+void lc_call_retire (Call *call);
+void lc_call_release (Call *call);
+
+#define LC_CALLS_KEPT 32
+
+/* A worker's calls. Owner thread only; starts as zeros. */
+typedef struct CallCache {
+  Call *kept[LC_CALLS_KEPT];     /* held; their functions are in the registry */
+  int n;
+} CallCache;
+
+/*
+** Pushes the function of `call` onto `L`. Raises a Lua error when it cannot
+** be decoded here, or its name leads to no function.
+*/
+void lc_call_push (CallCache *cache, lua_State *L, Codec *c, Call *call);
+
+/* Lets go of the retired ones; of all, if `all`. Never raises. */
+void lc_call_sweep (CallCache *cache, lua_State *L, int all);
+
+#endif

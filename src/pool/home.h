@@ -1,0 +1,65 @@
+/*
+** home.h: what lacus keeps for one Lua state: its memory, its codec, the
+** place where its thread waits, and the pools that were let go and are not
+** joined yet. Lives in the registry, ends with the state. There is nothing
+** global: two states in one process are strangers.
+**
+** Order of the end: the home is made before every other object of lacus in
+** its state, so its __gc comes after theirs. It stops all its pools, joins
+** all, and only then frees them, for their tasks may hold each other's pools.
+*/
+#ifndef lc_home_h
+#define lc_home_h
+
+#include <lua.h>
+
+#include "../base/park.h"
+#include "../value/codec.h"
+
+struct Worker;
+
+/* What lives in a home and ends with it: a pool, as the home sees it. */
+typedef struct Resident Resident;
+
+typedef struct ResidentKind {
+  void (*stop) (Resident *r);      /* begins to end; never waits */
+  void (*join) (Resident *r);      /* after stop: waits for its threads */
+  int (*gone) (Resident *r);       /* nobody holds it, its threads ended */
+  void (*free_) (Resident *r);     /* joins and frees it */
+} ResidentKind;
+
+struct Resident {
+  const ResidentKind *kind;        /* set at birth */
+  Resident *next;                  /* guarded by the home's lock */
+};
+
+typedef struct Home {
+  /* set at birth */
+  Mem *mem;
+  int owns_mem;           /* it made `mem`, and retires it */
+  Codec *codec;
+  struct Worker *worker;  /* whose state this is; NULL: not a worker's */
+  int cpus;               /* that this process may use */
+  uint64_t spin_ns;       /* how long a wait may spin before it sleeps */
+  /* where the state's own thread waits */
+  Parker parker;
+  int has_parker;
+  /* guarded by lock */
+  Mutex lock;
+  int has_lock;
+  Resident *residents;    /* opened here, not freed yet */
+} Home;
+
+/*
+** The state's home, made at the first call: with the memory of `worker`, when
+** it is a worker's state, or with one of its own if that is NULL. Raises a Lua
+** error without memory.
+*/
+Home *lc_home_open (lua_State *L, struct Worker *worker);
+
+/* `r` has been opened here. */
+void lc_home_add (Home *h, Resident *r);
+/* Frees those that are gone. */
+void lc_home_sweep (Home *h);
+
+#endif

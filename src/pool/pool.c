@@ -1,0 +1,518 @@
+#include "pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "../base/clock.h"
+#include "../run/state.h"
+#include "../run/timer.h"
+#include "../value/object.h"
+#include "env.h"
+#include "fault.h"
+
+/* Every so often a worker takes from the queue first. */
+#define LOOKS_FAIR 61
+
+static PoolWorker *pool_worker (Worker *w) { return (PoolWorker *)(void *)w; }
+
+/* --- stopping ----------------------------------------------------------- */
+
+static size_t pool_drop_tasks (TaskList *l) {
+  size_t n = 0;
+  Task *t;
+  while ((t = lc_tasks_pop_first(l)) != NULL) {
+    t->drop(t);
+    n++;
+  }
+  return n;
+}
+
+/* All queued tasks become the caller's; lock held. */
+static void pool_take_all (Pool *p, TaskList *all) {
+  Task *t;
+  int i;
+  *all = p->queue;
+  p->queue.first = p->queue.last = NULL;
+  for (i = 0; i < p->nworkers; i++)
+    while ((t = lc_tasks_pop_last(&p->workers[i].mine)) != NULL)
+      lc_tasks_push_last(all, t);
+  p->nmine = 0;
+}
+
+/*
+** No task is taken or queued from here on. The first `why` (may be NULL)
+** stays. Gives the number of tasks dropped. Any thread.
+*/
+static size_t pool_stop (Pool *p, const char *why) {
+  TaskList all;
+  Stream *s;
+  PoolWorker *idle;
+  lc_mutex_lock(&p->lock);
+  if (p->why == NULL && why != NULL && !p->stopping)
+    p->why = lc_state_copy_error(p->mem, why);
+  p->stopping = 1;
+  pool_take_all(p, &all);
+  for (idle = p->idle; idle != NULL; idle = idle->next_idle) {
+    idle->idle = 0;
+    lc_unpark(&idle->w.parker);
+  }
+  p->idle = NULL;
+  lc_mutex_unlock(&p->lock);
+  lc_mutex_lock(&p->streams_lock);
+  for (s = p->streams; s != NULL; s = s->next) lc_stream_break(s);
+  lc_mutex_unlock(&p->streams_lock);
+  return pool_drop_tasks(&all);
+}
+
+size_t lc_pool_stop (Pool *p) { return pool_stop(p, NULL); }
+
+void lc_pool_join (Pool *p) {
+  int i;
+  if (p->joined) return;
+  p->joined = 1;
+  for (i = 0; i < p->nworkers; i++) lc_worker_join(&p->workers[i].w);
+}
+
+size_t lc_pool_close (Pool *p) {
+  size_t dropped = pool_stop(p, NULL);
+  lc_pool_join(p);
+  return dropped;
+}
+
+int lc_pool_alive (Pool *p, lua_State *L) {
+  int stopping;
+  const char *why;
+  lc_mutex_lock(&p->lock);
+  stopping = p->stopping;
+  why = p->why;                    /* once set, it stays */
+  lc_mutex_unlock(&p->lock);
+  if (stopping) lua_pushstring(L, why != NULL ? why : "the pool is closed");
+  return !stopping;
+}
+
+/* --- a worker's life ---------------------------------------------------- */
+
+/* The libraries, then what the pool's opener passed on. Protected. */
+static int pool_libraries (lua_State *L) {
+  PoolWorker *pw = pool_worker(lc_worker_of(L));
+  size_t at = 0;
+  lc_object_lend(L, &pw->pool->head);
+  lua_pushcfunction(L, pw->pool->libraries);
+  lua_call(L, 0, 0);
+  lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
+  pw->init_at = at;
+  return 0;
+}
+
+static void pool_opened (Worker *w, const char *error) {
+  Pool *p = pool_worker(w)->pool;
+  lc_mutex_lock(&p->lock);
+  if (error == NULL) p->opened++;
+  else {
+    p->unopened++;
+    if (p->why == NULL) p->why = lc_state_copy_error(p->mem, error);
+  }
+  lc_cond_signal(&p->changed);
+  lc_mutex_unlock(&p->lock);
+}
+
+static int pool_init (lua_State *L) {
+  PoolWorker *pw = pool_worker(lc_worker_of(L));
+  lc_env_init(L, pw->w.codec, &pw->pool->env, pw->init_at);
+  return 0;
+}
+
+/* Protected: (error value) becomes the whole text of what went wrong. */
+static int pool_init_failed (lua_State *L) {
+  Worker *w = lc_worker_of(L);
+  lc_fault_open(L, LUA_ERRRUN);
+  lua_pushfstring(L, "init of %s failed: %s%s%s", w->name,
+                  lua_tostring(L, -3), lua_isnil(L, -2) ? "" : "\n",
+                  lua_isnil(L, -2) ? "" : lua_tostring(L, -2));
+  return 1;
+}
+
+static int pool_boot (PoolWorker *pw) {
+  lua_State *L = pw->w.L;
+  int ok;
+  pw->booted = 1;
+  lua_pushcfunction(L, lc_fault_handler);
+  lua_pushcfunction(L, pool_init);
+  ok = lua_pcall(L, 0, 0, 1) == LUA_OK;
+  if (!ok) {
+    const char *why = "init failed: not enough memory";
+    lua_pushcfunction(L, pool_init_failed);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
+      why = lua_tostring(L, -1);
+    pool_stop(pw->pool, why);
+  }
+  lua_settop(L, 0);
+  return ok;
+}
+
+static void pool_unlist_idle (Pool *p, PoolWorker *pw) {
+  PoolWorker **at = &p->idle;
+  while (*at != pw) at = &(*at)->next_idle;
+  *at = pw->next_idle;
+  pw->idle = 0;
+}
+
+/* The oldest task that another worker's tasks have started; lock held. */
+static Task *pool_steal (Pool *p, PoolWorker *pw) {
+  int i;
+  if (p->nmine == 0) return NULL;
+  for (i = 1; i < p->nworkers; i++) {
+    PoolWorker *other = &p->workers[(pw->w.id - 1 + i) % p->nworkers];
+    Task *t = lc_tasks_pop_last(&other->mine);
+    if (t != NULL) {
+      p->nmine--;
+      return t;
+    }
+  }
+  return NULL;
+}
+
+/* The next task by the order in pool.h, or NULL; lock held. */
+static Task *pool_pick (Pool *p, PoolWorker *pw) {
+  Task *t = NULL;
+  if (++pw->looks % LOOKS_FAIR == 0) t = lc_tasks_pop_first(&p->queue);
+  if (t == NULL) t = lc_tasks_pop_first(&pw->ready);
+  if (t != NULL) return t;
+  t = lc_tasks_pop_first(&pw->mine);
+  if (t != NULL) {
+    p->nmine--;
+    return t;
+  }
+  t = lc_tasks_pop_first(&p->queue);
+  return t != NULL ? t : pool_steal(p, pw);
+}
+
+/* 0 when there is nothing to do and the worker is idle; else *t is a task,
+** or NULL when the pool is stopping. */
+static int pool_look (Pool *p, PoolWorker *pw, Task **t) {
+  int decided;
+  *t = NULL;
+  if (pw->w.fibers.ntimers > 0) lc_timer_expire(&pw->w.fibers, lc_now());
+  lc_mutex_lock(&p->lock);
+  if (pw->idle) pool_unlist_idle(p, pw);
+  if (!p->stopping) *t = pool_pick(p, pw);
+  decided = p->stopping || *t != NULL;
+  if (!decided) {
+    pw->next_idle = p->idle;
+    p->idle = pw;
+    pw->idle = 1;
+  }
+  lc_mutex_unlock(&p->lock);
+  return decided;
+}
+
+/* Nothing to do: waits for a token, spinning first. */
+static int pool_rest (Pool *p, Worker *w, uint64_t deadline) {
+  uint64_t timer = lc_timer_next(&w->fibers), spun;
+  if (timer < deadline) deadline = timer;
+  if (p->spin_ns > 0) {
+    spun = lc_now() + p->spin_ns;
+    if (spun > deadline) spun = deadline;
+    if (lc_park(&w->parker, spun, p->spin_ns)) return 1;
+  }
+  return lc_park(&w->parker, deadline, 0);
+}
+
+static Task *pool_next (Worker *w) {
+  PoolWorker *pw = pool_worker(w);
+  Pool *p = pw->pool;
+  Task *t;
+  if (!pw->booted && !pool_boot(pw)) return NULL;
+  while (!pool_look(p, pw, &t)) {
+    if (p->spin_ns > 0
+        && lc_park(&w->parker, lc_now() + p->spin_ns, p->spin_ns)) continue;
+    lc_run_idle(&pw->kit);
+    lc_worker_tidy(w);
+    lc_park(&w->parker, lc_timer_next(&w->fibers), 0);
+  }
+  return t;
+}
+
+void lc_pool_nudge (Pool *p) {
+  PoolWorker *idle;
+  lc_mutex_lock(&p->lock);
+  for (idle = p->idle; idle != NULL; idle = idle->next_idle)
+    lc_unpark(&idle->w.parker);
+  lc_mutex_unlock(&p->lock);
+}
+
+/* A fiber may go on. Any thread; a sink's lock may be held. */
+static void pool_ready (Fibers *fs, Task *t) {
+  Worker *w = (Worker *)(void *)((char *)fs - offsetof(Worker, fibers));
+  PoolWorker *pw = pool_worker(w);
+  Pool *p = pw->pool;
+  int wake;
+  lc_mutex_lock(&p->lock);
+  lc_tasks_push_last(&pw->ready, t);
+  wake = pw->idle;
+  if (wake) pool_unlist_idle(p, pw);
+  lc_mutex_unlock(&p->lock);
+  if (wake) lc_unpark(&w->parker);
+}
+
+int lc_pool_help_begin (Worker *w) {
+  PoolWorker *pw = pool_worker(w);
+  if (pw->helping) return 0;
+  pw->helping = 1;
+  return 1;
+}
+
+void lc_pool_help_end (Worker *w) {
+  PoolWorker *pw = pool_worker(w);
+  Pool *p = pw->pool;
+  pw->helping = 0;
+  lc_mutex_lock(&p->lock);
+  if (pw->idle) pool_unlist_idle(p, pw);
+  lc_mutex_unlock(&p->lock);
+}
+
+int lc_pool_help (Worker *w, uint64_t deadline) {
+  PoolWorker *pw = pool_worker(w);
+  Task *t;
+  if (pool_look(pw->pool, pw, &t)) {
+    if (t == NULL) return 0;
+    t->run(t, w);
+  }
+  else pool_rest(pw->pool, w, deadline);
+  return 1;
+}
+
+static void pool_closing (Worker *w) {
+  lc_run_close(&pool_worker(w)->kit);
+}
+
+/* The last touch of the pool by this thread is the unlock. */
+static void pool_gone (Worker *w) {
+  Pool *p = pool_worker(w)->pool;
+  lc_mutex_lock(&p->lock);
+  p->gone++;
+  lc_cond_signal(&p->changed);
+  lc_mutex_unlock(&p->lock);
+}
+
+/* --- tasks -------------------------------------------------------------- */
+
+static void pool_run_batch (Task *t, Worker *w) {
+  lc_run_batch(&pool_worker(w)->kit, (Batch *)t);
+}
+
+static void pool_send (void *pool, void *self, Batch *b) {
+  Pool *p = (Pool *)pool;
+  PoolWorker *on = (PoolWorker *)self;
+  Task *t = &b->task;
+  PoolWorker *idle = NULL;
+  int refused;
+  lc_mutex_lock(&p->lock);
+  refused = p->stopping;
+  if (!refused) {
+    if (on == NULL) lc_tasks_push_last(&p->queue, t);
+    else {
+      lc_tasks_push_first(&on->mine, t);
+      p->nmine++;
+    }
+    idle = p->idle;
+    if (idle != NULL) {
+      p->idle = idle->next_idle;
+      idle->idle = 0;
+    }
+  }
+  lc_mutex_unlock(&p->lock);
+  if (idle != NULL) lc_unpark(&idle->w.parker);
+  if (refused) t->drop(t);
+}
+
+/* The worker `w`, if it is one of this pool's. */
+static PoolWorker *pool_own (Pool *p, Worker *w) {
+  PoolWorker *pw = w != NULL ? pool_worker(w) : NULL;
+  return pw != NULL && pw->pool == p ? pw : NULL;
+}
+
+Stream *lc_pool_begin (Pool *p, Worker *on, const StreamOptions *options) {
+  StreamLink link;
+  Stream *s;
+  int stopping;
+  link.send = pool_send;
+  link.pool = p;
+  link.self = pool_own(p, on);
+  link.run = pool_run_batch;
+  link.workers = p->nworkers;
+  s = lc_stream_new(p->mem, &link, options);
+  if (s == NULL) return NULL;
+  lc_mutex_lock(&p->streams_lock);
+  s->next = p->streams;
+  s->link_at = &p->streams;
+  if (s->next != NULL) s->next->link_at = &s->next;
+  p->streams = s;
+  lc_mutex_unlock(&p->streams_lock);
+  lc_mutex_lock(&p->lock);
+  stopping = p->stopping;
+  lc_mutex_unlock(&p->lock);
+  if (stopping) lc_stream_break(s);
+  return s;
+}
+
+size_t lc_pool_end (Pool *p, Stream *s) {
+  size_t left;
+  lc_mutex_lock(&p->streams_lock);
+  *s->link_at = s->next;
+  if (s->next != NULL) s->next->link_at = s->link_at;
+  lc_mutex_unlock(&p->streams_lock);
+  left = lc_stream_close(s);
+  lc_stream_release(s);
+  return left;
+}
+
+/* --- birth and death ---------------------------------------------------- */
+
+/* release: orders this holder's last use before the home frees it. */
+static void pool_forget (Shared *s) {
+  Pool *p = lc_pool_from(s);
+  pool_stop(p, NULL);
+  atomic_store_explicit(&p->forgotten, 1, memory_order_release);
+}
+
+const SharedKind lc_pool_kind = { "lacus.pool", pool_forget };
+
+void lc_pool_hold (Pool *p) { lc_shared_hold(&p->head); }
+void lc_pool_release (Pool *p) { if (p != NULL) lc_shared_release(&p->head); }
+
+static int pool_is_gone (Pool *p) {
+  int gone;
+  if (!atomic_load_explicit(&p->forgotten, memory_order_acquire)) return 0;
+  lc_mutex_lock(&p->lock);
+  gone = p->gone == p->nworkers;
+  lc_mutex_unlock(&p->lock);
+  return gone;
+}
+
+static void pool_dispose (Pool *p, int workers, int of) {
+  int i;
+  for (i = 0; i < workers; i++) lc_worker_free(&p->workers[i].w);
+  lc_mem_free(p->mem, p->workers, (size_t)of * sizeof(PoolWorker));
+  if (p->why != NULL) lc_mem_free(p->mem, p->why, strlen(p->why) + 1);
+  lc_message_drop(&p->env);
+  lc_cond_free(&p->changed);
+  lc_mutex_free(&p->streams_lock);
+  lc_mutex_free(&p->lock);
+  lc_mem_free(p->mem, p, sizeof(Pool));
+}
+
+/* --- what the home sees -------------------------------------------------- */
+
+static void pool_resident_stop (Resident *r) { pool_stop((Pool *)(void *)r, NULL); }
+static void pool_resident_join (Resident *r) { lc_pool_join((Pool *)(void *)r); }
+static int pool_resident_gone (Resident *r) {
+  return pool_is_gone((Pool *)(void *)r);
+}
+
+static void pool_resident_free (Resident *r) {
+  Pool *p = (Pool *)(void *)r;
+  lc_pool_join(p);
+  pool_dispose(p, p->nworkers, p->nworkers);
+}
+
+static const ResidentKind pool_resident = {
+  pool_resident_stop, pool_resident_join, pool_resident_gone,
+  pool_resident_free
+};
+
+
+static Pool *pool_new (Home *home, const PoolOptions *options) {
+  Pool *p = (Pool *)lc_mem_zalloc(home->mem, sizeof(Pool));
+  if (p == NULL) return NULL;
+  p->workers = (PoolWorker *)lc_mem_zalloc(home->mem,
+                 (size_t)options->workers * sizeof(PoolWorker));
+  if (p->workers == NULL || lc_mutex_init(&p->lock) != 0) {
+    lc_mem_free(home->mem, p->workers,
+                (size_t)options->workers * sizeof(PoolWorker));
+    lc_mem_free(home->mem, p, sizeof(Pool));
+    return NULL;
+  }
+  lc_mutex_init(&p->streams_lock);
+  lc_cond_init(&p->changed);
+  lc_shared_init(&p->head, &lc_pool_kind);
+  p->mem = home->mem;
+  p->home = home;
+  p->resident.kind = &pool_resident;
+  snprintf(p->name, sizeof p->name, "%s", options->name);
+  p->libraries = options->libraries;
+  p->host.libraries = pool_libraries;
+  p->host.opened = pool_opened;
+  p->host.next = pool_next;
+  p->host.closing = pool_closing;
+  p->host.gone = pool_gone;
+  p->spin_ns = home->spin_ns;
+  lc_message_init(&p->env, home->mem);
+  return p;
+}
+
+static int pool_start_worker (Pool *p, int i) {
+  PoolWorker *pw = &p->workers[i];
+  char name[40];
+  int err;
+  pw->pool = p;
+  pw->w.host = &p->host;
+  pw->w.mem = p->mem;
+  pw->w.fibers.mem = p->mem;
+  pw->w.fibers.size = lc_run_fiber_size();
+  pw->w.fibers.ready = pool_ready;
+  pw->kit.w = &pw->w;
+  snprintf(name, sizeof name, "%s-%d", p->name, i + 1);
+  err = lc_worker_init(&pw->w, i + 1, name);
+  if (err != 0) return err;
+  err = lc_worker_start(&pw->w);
+  if (err != 0) lc_worker_free(&pw->w);
+  return err;
+}
+
+/* Starts as many as the system gives; an errno if that is not all. */
+static int pool_start (Pool *p, int workers) {
+  int err = 0;
+  while (p->nworkers < workers && err == 0) {
+    err = pool_start_worker(p, p->nworkers);
+    if (err == 0) p->nworkers++;
+  }
+  lc_mutex_lock(&p->lock);
+  while (p->opened + p->unopened < p->nworkers)
+    lc_cond_wait(&p->changed, &p->lock);
+  lc_mutex_unlock(&p->lock);
+  return err;
+}
+
+Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
+                    char *error, size_t size) {
+  int err;
+  Pool *p;
+  lc_home_sweep(home);
+  p = pool_new(home, options);
+  if (p == NULL) {
+    snprintf(error, size, "not enough memory");
+    return NULL;
+  }
+  p->env = *env;
+  lc_message_init(env, env->mem);
+  err = pool_start(p, options->workers);
+  if (err == 0 && p->unopened == 0) {
+    lc_home_add(home, &p->resident);
+    return p;
+  }
+  if (err != 0)
+    snprintf(error, size, "worker %d of %d: the system gives no thread: %s",
+             p->nworkers + 1, options->workers, strerror(err));
+  else
+    snprintf(error, size, "%d of %d workers could not open a state: %s",
+             p->unopened, options->workers,
+             p->why != NULL ? p->why : "not enough memory");
+  pool_stop(p, NULL);
+  lc_pool_join(p);
+  pool_dispose(p, p->nworkers, options->workers);
+  return NULL;
+}

@@ -1,0 +1,479 @@
+#include "run.h"
+
+#include <lauxlib.h>
+
+#include "../base/clock.h"
+#include "fault.h"
+#include "sink.h"
+
+/* Finished results wait at most this long for the task after them. */
+#define FLUSH_US 100
+
+enum { PHASE_DECODE, PHASE_CALL, PHASE_ENCODE, PHASE_FAULT };
+
+/* A fiber that runs items of a batch. Its Lua stack: handler, function, call. */
+typedef struct Run {
+  Fiber fiber;            /* first */
+  RunKit *kit;
+  Batch *in;              /* shared with other runs: see `users` */
+  size_t at, end;         /* items at .. end - 1 are its to run */
+  Batch *out;             /* results not sent yet; has room for end - at more */
+  Call *call;             /* whose function is in FUNCTION; or NULL */
+  int phase;
+  int yielded;            /* the item has yielded */
+  int refused;            /* the item's last yield could not be sent */
+  uint64_t sent_ticks;    /* when `out` was last sent... */
+  uint64_t sent_ns;       /* ...likewise, in lc_now's time */
+} Run;
+
+enum { HANDLER = 1, FUNCTION = 2, FIRST = 3 };
+
+size_t lc_run_fiber_size (void) { return sizeof(Run); }
+
+static Codec *run_codec (Run *r) { return r->kit->w->codec; }
+
+/* --- batches ------------------------------------------------------------- */
+
+/* An empty batch with room for `n` entries; NULL without memory. */
+static Batch *run_empty (RunKit *kit, Mem *mem, size_t n) {
+  Batch *b = kit->spare != NULL ? kit->spare : lc_batch_new(mem);
+  kit->spare = NULL;
+  if (b != NULL && !lc_batch_reserve(b, n)) {
+    lc_batch_free(b);
+    b = NULL;
+  }
+  return b;
+}
+
+static void run_keep_spare (RunKit *kit, Batch *b) {
+  if (b == NULL) return;
+  if (kit->spare != NULL) lc_batch_free(b);
+  else {
+    lc_batch_clear(b);
+    kit->spare = b;
+  }
+}
+
+/* One fiber less needs the items; the last one lets go of the sink too. */
+static void run_leave (RunKit *kit, Batch *in) {
+  if (--in->users > 0) return;
+  lc_shared_release(&in->sink->head);
+  run_keep_spare(kit, in);
+}
+
+/* --- results ------------------------------------------------------------- */
+
+static void run_mark_sent (Run *r) {
+  r->sent_ns = lc_now();
+  r->sent_ticks = lc_ticks();
+}
+
+static void run_deliver (Run *r, Batch *b) {
+  Sink *k = r->in->sink;
+  uint64_t since = r->sent_ns;
+  run_mark_sent(r);
+  b->busy_ns = r->sent_ns - since;
+  b->sink = k;
+  lc_shared_hold(&k->head);
+  lc_sink_kind(k)->deliver(k, b);
+}
+
+/*
+** Sends what is ready before the run is through; keeps it if there is no
+** memory for another batch with the room that is still needed.
+*/
+static void run_flush (Run *r) {
+  Batch *b = r->out, *next;
+  if (b->n == 0) return;
+  next = run_empty(r->kit, r->kit->w->mem, r->end - r->at);
+  if (next == NULL) return;
+  r->out = next;
+  run_deliver(r, b);
+}
+
+/* Room was reserved: never fails. */
+static void run_add (Run *r, size_t record, EntryKind kind) {
+  Entry *e = lc_batch_add(r->out, r->in->entries[r->at].index, kind, 1);
+  e->at = record;
+  e->worker = (short)r->kit->w->id;
+  r->out->ran++;
+}
+
+/* Cuts off what a failed attempt left behind the last whole record. */
+static void run_cut (Run *r, size_t record) {
+  r->out->msg.len = record;
+}
+
+/*
+** The item failed: message, traceback and value are the top three of `L`
+** (the fiber's coroutine, or the worker's main one).
+*/
+static void run_add_fault (lua_State *L, Run *r, const char *kind) {
+  Message *m = &r->out->msg;
+  Entry *item = &r->in->entries[r->at];
+  size_t record = m->len, pos = item->at;
+  int at = lua_gettop(L) - 2, n = 0, given;
+  int decodes = r->phase != PHASE_DECODE;
+  r->phase = PHASE_FAULT;
+  if (decodes) n = lc_decode(L, run_codec(r), &r->in->msg, &pos);
+  given = n > 0 && item->call == NULL;               /* its function */
+  if (lc_fault_write(L, run_codec(r), m, kind, at, at + 3 + given, n - given))
+    run_add(r, record, ENTRY_FAULT);
+  else {
+    run_cut(r, record);
+    run_add(r, record, ENTRY_NOMEM);
+  }
+}
+
+/* What lc_encode pushed about a refused result becomes one sentence. */
+static void run_refusal (lua_State *L) {
+  int at = lua_gettop(L) - 2;
+  lua_pushfstring(L, "cannot send result[%I]%s: %s",
+                  (LUAI_UACINT)lua_tointeger(L, at),
+                  lua_tostring(L, at + 1), lua_tostring(L, at + 2));
+  lua_replace(L, at);
+  lua_settop(L, at);
+}
+
+/* A task's return is a result, unless it has yielded and returns nothing. */
+static void run_add_results (lua_State *co, Run *r) {
+  Message *m = &r->out->msg;
+  size_t record = m->len;
+  int n = lua_gettop(co) - FUNCTION;
+  r->phase = PHASE_ENCODE;
+  if (n == 0 && r->yielded) {
+    run_add(r, record, ENTRY_END);
+    return;
+  }
+  switch (lc_encode(co, run_codec(r), m, FIRST, n)) {
+    case LC_ENCODED:
+      run_add(r, record, ENTRY_VALUES);
+      break;
+    case LC_REFUSED:
+      run_refusal(co);
+      lua_pushnil(co);
+      lua_pushvalue(co, -2);
+      run_add_fault(co, r, LC_FAULT_TRANSFER);
+      break;
+    case LC_NOMEM:
+      run_add(r, record, ENTRY_NOMEM);
+      break;
+  }
+}
+
+/* --- inside the fiber ---------------------------------------------------- */
+
+static void run_finish (lua_State *co, Run *r, int status) {
+  if (status == LUA_OK || status == LUA_YIELD) run_add_results(co, r);
+  else {
+    lc_fault_open(co, status);
+    run_add_fault(co, r, status == LUA_ERRMEM ? LC_FAULT_MEMORY
+                         : r->refused ? LC_FAULT_TRANSFER : LC_FAULT_ERROR);
+  }
+  r->at++;
+  r->yielded = r->refused = 0;
+  if (r->at < r->end
+      && lc_ticks() - r->sent_ticks > FLUSH_US * LC_TICKS_PER_US)
+    run_flush(r);
+}
+
+static int run_items (lua_State *co, Run *r);
+
+static int run_continue (lua_State *co, int status, lua_KContext ctx) {
+  Run *r = (Run *)ctx;
+  run_finish(co, r, status);
+  return run_items(co, r);
+}
+
+/* Pushes the function and its arguments; gives the number of arguments. */
+static int run_push_call (lua_State *co, Run *r, const Entry *e) {
+  size_t pos = e->at;
+  if (e->call == NULL)               /* its first value is the function */
+    return lc_decode(co, run_codec(r), &r->in->msg, &pos) - 1;
+  if (e->call != r->call) {
+    lc_call_push(&r->kit->calls, co, run_codec(r), e->call);
+    lua_replace(co, FUNCTION);
+    r->call = e->call;
+  }
+  lua_pushvalue(co, FUNCTION);
+  return lc_decode(co, run_codec(r), &r->in->msg, &pos);
+}
+
+/*
+** One item after the other. A protected call in a coroutine costs no setjmp:
+** an error unwinds to the resume below, and `run_continue` goes on.
+*/
+static int run_items (lua_State *co, Run *r) {
+  while (r->at < r->end && !lc_sink_cancelled(r->in->sink)) {
+    int n, status;
+    lua_settop(co, FUNCTION);
+    r->phase = PHASE_DECODE;
+    n = run_push_call(co, r, &r->in->entries[r->at]);
+    r->phase = PHASE_CALL;
+    status = lua_pcallk(co, n, LUA_MULTRET, HANDLER, (lua_KContext)r,
+                        run_continue);
+    run_finish(co, r, status);
+  }
+  return 0;
+}
+
+static int run_body (lua_State *co) {
+  Run *r = (Run *)lua_touserdata(co, 1);
+  lua_settop(co, 0);
+  lua_pushcfunction(co, lc_fault_handler);
+  lua_pushnil(co);
+  return run_items(co, r);
+}
+
+/* --- yields -------------------------------------------------------------- */
+
+static void run_forget_credit (Fiber *f, void *what) {
+  Sink *k = (Sink *)what;
+  lc_sink_kind(k)->forget(k, &f->node);
+}
+
+/* The yield cannot be sent: the credit goes back, and the task is told. */
+static int run_yield_failed (lua_State *L, Run *r, const char *what) {
+  Sink *k = r->in->sink;
+  r->refused = 1;
+  lc_sink_kind(k)->refund(k);
+  return luaL_error(L, "%s", what);
+}
+
+/* There is credit: the values on the stack go, at once. */
+static int run_yield_now (lua_State *L, Run *r) {
+  Batch *out = r->out;
+  size_t record = out->msg.len;
+  EncodeResult result = LC_NOMEM;
+  Entry *e;
+  if (lc_batch_reserve(out, out->n + 1 + (r->end - r->at)))
+    result = lc_encode(L, run_codec(r), &out->msg, 1, lua_gettop(L));
+  if (result == LC_NOMEM) return run_yield_failed(L, r, "not enough memory");
+  if (result == LC_REFUSED) {
+    run_refusal(L);
+    return run_yield_failed(L, r, lua_tostring(L, -1));
+  }
+  e = lc_batch_add(out, r->in->entries[r->at].index, ENTRY_VALUES, 0);
+  e->at = record;
+  e->worker = (short)r->kit->w->id;
+  r->yielded = 1;
+  r->refused = 0;
+  run_flush(r);
+  return 0;
+}
+
+static int run_yield_again (lua_State *L, int status, lua_KContext ctx) {
+  Run *r = (Run *)ctx;
+  (void)status;
+  return lc_run_yield(L, &r->fiber);
+}
+
+/* Where nobody wants the value any more, the task is suspended for good. */
+int lc_run_yield (lua_State *L, Fiber *f) {
+  Run *r = (Run *)(void *)f;
+  Sink *k = r->in->sink;
+  if (!lc_sink_cancelled(k) && lc_sink_kind(k)->credit(k, r->in->entries[r->at].index, &f->node))
+    return run_yield_now(L, r);
+  return lc_fiber_suspend(L, f, LC_NEVER, run_forget_credit, k,
+                          (lua_KContext)r, run_yield_again);
+}
+
+/* --- deaths -------------------------------------------------------------- */
+
+static const char *run_death_kind (int status) {
+  if (status == LUA_ERRMEM) return LC_FAULT_MEMORY;
+  return status == LUA_YIELD ? LC_FAULT_ERROR : LC_FAULT_TRANSFER;
+}
+
+/* Protected, on the worker's main coroutine: (run, status, error value). */
+static int run_write_death (lua_State *L) {
+  Run *r = (Run *)lua_touserdata(L, 1);
+  int status = (int)lua_tointeger(L, 2);
+  if (status == LUA_YIELD) {      /* not by coroutine.yield: by a C module */
+    lua_pushliteral(L, "attempt to yield from outside a coroutine");
+    lua_replace(L, 3);
+  }
+  lc_fault_open(L, status);
+  if (status != LUA_ERRMEM && r->phase == PHASE_ENCODE) {
+    lua_pushfstring(L, "cannot send the results: %s", lua_tostring(L, -3));
+    lua_replace(L, -4);
+  }
+  run_add_fault(L, r, run_death_kind(status));
+  return 0;
+}
+
+/*
+** The coroutine died of `status`, its error value on top of its stack: the
+** item fails. Protected calls nest, so this may run on top of another task:
+** what is below on the worker's main stack stays.
+*/
+static void run_bury (Run *r, int status) {
+  lua_State *L = r->kit->w->L;
+  size_t record = r->out->msg.len;
+  int top = lua_gettop(L), written = 0;
+  if (r->phase != PHASE_FAULT && lua_checkstack(L, 4)) {
+    lua_pushcfunction(L, run_write_death);
+    lua_pushlightuserdata(L, r);
+    lua_pushinteger(L, status);
+    if (status == LUA_YIELD) lua_pushnil(L);
+    else lua_xmove(r->fiber.co, L, 1);
+    written = lua_pcall(L, 3, 0, 0) == LUA_OK;
+    lua_settop(L, top);
+  }
+  if (!written) {
+    run_cut(r, record);
+    run_add(r, record, ENTRY_NOMEM);
+  }
+  r->at++;
+  r->yielded = r->refused = 0;
+  lc_fiber_reset(&r->fiber);
+  r->call = NULL;
+}
+
+/* --- around the fiber ---------------------------------------------------- */
+
+static void run_go (Task *t, Worker *w);
+
+/* It is on the list of live fibers; lc_run_close ends it. */
+static void run_stay (Task *t) { (void)t; }
+
+/* A fiber for items at .. end - 1 of `in`; NULL without memory. */
+static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
+  Batch *out = run_empty(kit, kit->w->mem, end - at);
+  Run *r = out != NULL ? (Run *)(void *)lc_fiber_take(&kit->w->fibers) : NULL;
+  if (r == NULL) {
+    run_keep_spare(kit, out);
+    return NULL;
+  }
+  r->fiber.task.run = run_go;
+  r->fiber.task.drop = run_stay;
+  r->kit = kit;
+  r->in = in;
+  r->at = at;
+  r->end = end;
+  r->out = out;
+  r->call = NULL;
+  r->yielded = r->refused = 0;
+  in->users++;
+  run_mark_sent(r);
+  return r;
+}
+
+/* Through: everything it has to say is in `out`. */
+static void run_end (Run *r) {
+  RunKit *kit = r->kit;
+  Batch *in = r->in;
+  if (r->out->n > 0) run_deliver(r, r->out);
+  else run_keep_spare(kit, r->out);
+  lc_fiber_give(r->fiber.fs, &r->fiber, 0);
+  run_leave(kit, in);
+}
+
+/* Its sink is cancelled or its worker ends, and it is suspended. */
+static void run_kill (Run *r) {
+  RunKit *kit = r->kit;
+  Batch *in = r->in;
+  run_keep_spare(kit, r->out);
+  lc_fiber_give(r->fiber.fs, &r->fiber, 1);      /* runs its pending <close> */
+  run_leave(kit, in);
+}
+
+/*
+** The task at `at` waits: another fiber goes on with those behind it, and
+** what is finished goes. Without memory they fail, in the room they have.
+*/
+static void run_split (Run *r) {
+  Fibers *fs = r->fiber.fs;
+  size_t from = r->at + 1;
+  Run *rest;
+  if (from < r->end) {
+    rest = run_new(r->kit, r->in, from, r->end);
+    if (rest != NULL) fs->ready(fs, &rest->fiber.task);
+    else {
+      size_t at = r->at;
+      for (r->at = from; r->at < r->end; r->at++)
+        run_add(r, r->out->msg.len, ENTRY_NOMEM);
+      r->at = at;
+    }
+    r->end = from;
+  }
+  run_flush(r);
+}
+
+static int run_resume (Run *r) {
+  Fibers *fs = r->fiber.fs;
+  Fiber *outer = fs->current;
+  lua_State *co = r->fiber.co;
+  int status, n = 0;
+  lc_fiber_unpark(&r->fiber);
+  if (lua_status(co) != LUA_YIELD) {      /* to be started */
+    lua_pushcfunction(co, run_body);
+    lua_pushlightuserdata(co, r);
+    n = 1;
+  }
+  fs->current = &r->fiber;
+  status = lua_resume(co, fs->L, n, &n);
+  fs->current = outer;
+  return status;
+}
+
+/* Starts or goes on, until its items are done or it waits. */
+static void run_go (Task *t, Worker *w) {
+  Run *r = (Run *)(void *)t;
+  Fibers *fs = r->fiber.fs;
+  (void)w;
+  for (;;) {
+    int status;
+    if (lc_sink_cancelled(r->in->sink)
+        && lua_status(r->fiber.co) == LUA_YIELD) {
+      run_kill(r);
+      return;
+    }
+    status = run_resume(r);
+    if (status == LUA_OK) {
+      run_end(r);
+      return;
+    }
+    if (status == LUA_YIELD && fs->parking) {
+      fs->parking = 0;
+      run_split(r);
+      if (!lc_sink_cancelled(r->in->sink) && lc_fiber_park(&r->fiber)) return;
+    }
+    else run_bury(r, status);
+  }
+}
+
+/* Not even the first item can run: every one fails, in the batch itself. */
+static void run_bounce (Batch *b) {
+  Sink *k = b->sink;
+  size_t i;
+  for (i = 0; i < b->n; i++) {
+    b->entries[i].kind = ENTRY_NOMEM;
+    b->entries[i].last = 1;
+  }
+  lc_sink_kind(k)->deliver(k, b);
+}
+
+void lc_run_batch (RunKit *kit, Batch *b) {
+  Run *r;
+  if (lc_sink_cancelled(b->sink)) {
+    b->users = 1;
+    run_leave(kit, b);
+    return;
+  }
+  r = run_new(kit, b, 0, b->n);
+  if (r == NULL) run_bounce(b);
+  else run_go(&r->fiber.task, kit->w);
+}
+
+void lc_run_idle (RunKit *kit) {
+  lc_call_sweep(&kit->calls, kit->w->L, 0);
+}
+
+void lc_run_close (RunKit *kit) {
+  Fibers *fs = &kit->w->fibers;
+  while (fs->live != NULL) run_kill((Run *)(void *)fs->live);
+  lc_call_sweep(&kit->calls, fs->L, 1);
+  lc_batch_free(kit->spare);
+  kit->spare = NULL;
+}

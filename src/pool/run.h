@@ -1,0 +1,51 @@
+/*
+** run.h: runs the items of a batch in a worker, one after the other, in one
+** fiber, and sends the results to the batch's sink. Stands on batch, sink,
+** fault and run/fiber. Everything in here is on the worker's thread.
+**
+** A task that waits keeps its fiber; the rest of its batch goes on in another
+** fiber, over the same batch (`users` counts them), and what was finished
+** before is sent first.
+**
+** Three kinds of failure, and where they are caught:
+**   the task's function raises: a protected call in the fiber; the fiber
+**     goes on with the next item;
+**   arguments cannot be decoded or results not be encoded because Lua raises
+**     (a missing module, no memory): the fiber dies; the item fails and the
+**     rest goes on in the fiber, reset;
+**   no memory even for that: the entry alone, without a record. Room for
+**     entries is taken before the first item runs, so this cannot fail.
+*/
+#ifndef lc_run_h
+#define lc_run_h
+
+#include "../run/worker.h"
+#include "batch.h"
+
+/* What a worker keeps for running batches. Owner thread only; zeros, but for
+** `w`. */
+typedef struct RunKit {
+  Worker *w;              /* set at birth */
+  CallCache calls;
+  Batch *spare;           /* the next one for results */
+} RunKit;
+
+/* Bytes of a fiber that runs batches: Fibers.size. */
+size_t lc_run_fiber_size (void);
+
+/* Runs `b` and takes it over. */
+void lc_run_batch (RunKit *kit, Batch *b);
+
+/*
+** `coroutine.yield` at the level of a task: the values on `L`'s stack, from 1
+** on, are a result. Returns what a C function returns; waits (by suspending)
+** while too many results of the stream wait. Only where lc_fiber_here.
+*/
+int lc_run_yield (lua_State *L, Fiber *f);
+
+/* There is nothing to do: lets go of what is only kept in case. */
+void lc_run_idle (RunKit *kit);
+/* The state is about to close: drops the tasks that wait. */
+void lc_run_close (RunKit *kit);
+
+#endif

@@ -1,0 +1,541 @@
+#include "stream.h"
+
+#include "../base/clock.h"
+
+/* A batch should neither take longer than this to run or to fill... */
+#define BATCH_NS 50000.0
+/* ...nor be larger than this. */
+#define BATCH_BYTES (64 * 1024)
+#define BATCH_MOST 256
+/* Yielded values that may wait, unless the window is smaller. */
+#define CREDITS 256
+/* Empty batches that a stream keeps. */
+#define SPARE_MOST 8
+
+/* --- birth and death ---------------------------------------------------- */
+
+static void stream_free_list (Task *t) {
+  while (t != NULL) {
+    Task *next = t->next;
+    lc_batch_free((Batch *)t);
+    t = next;
+  }
+}
+
+static void stream_free (Shared *head) {
+  Stream *s = (Stream *)(void *)head;
+  stream_free_list(s->home);
+  while (s->calls != NULL) {
+    Call *call = s->calls;
+    s->calls = call->next;
+    lc_call_release(call);
+  }
+  lc_mutex_free(&s->lock);
+  lc_mem_free(s->mem, s->slots,
+              s->slots != NULL ? (s->mask + 1) * sizeof(StreamSlot) : 0);
+  lc_mem_free(s->mem, s, sizeof(Stream));
+}
+
+static void stream_deliver (Sink *k, Batch *b);
+static int stream_credit (Sink *k, uint64_t index, WaitNode *n);
+static void stream_refund (Sink *k);
+static void stream_forget (Sink *k, WaitNode *n);
+
+static const SinkKind stream_kind = {
+  { "lacus.stream", stream_free },
+  stream_deliver, stream_credit, stream_refund, stream_forget
+};
+
+Stream *lc_stream_new (Mem *mem, const StreamLink *link,
+                       const StreamOptions *options) {
+  Stream *s = (Stream *)lc_mem_zalloc(mem, sizeof(Stream));
+  if (s == NULL) return NULL;
+  if (lc_mutex_init(&s->lock) != 0) {
+    lc_mem_free(mem, s, sizeof(Stream));
+    return NULL;
+  }
+  lc_shared_init(&s->sink.head, &stream_kind.shared);
+  s->mem = mem;
+  s->link = *link;
+  s->options = *options;
+  s->home_end = &s->home;
+  s->ready_end = &s->ready;
+  s->size = options->batch != 0 ? options->batch : 1;
+  s->task_ns = -1;
+  s->credits = options->window != 0 && options->window < CREDITS
+                 ? (int)options->window : CREDITS;
+  atomic_store_explicit(&s->turn, 1, memory_order_relaxed);
+  return s;
+}
+
+void lc_stream_hold (Stream *s) { lc_shared_hold(&s->sink.head); }
+void lc_stream_release (Stream *s) {
+  if (s != NULL) lc_shared_release(&s->sink.head);
+}
+
+/* The consumer's own reading of what only it writes. */
+static uint64_t stream_turn (const Stream *s) {
+  return atomic_load_explicit(&s->turn, memory_order_relaxed);
+}
+
+/* --- the size of batches ------------------------------------------------ */
+
+/*
+** From what has come home. A rise in the time of tasks counts at once, a
+** fall slowly: a batch too small costs a little, one too large holds
+** finished results up. Growth is fourfold at most, since the first tasks
+** (cold caches, code being loaded) say little.
+*/
+static void stream_measure (Stream *s, const Batch *b) {
+  double per, size;
+  if (b->ran == 0 || s->options.batch != 0) return;
+  per = (double)b->busy_ns / (double)b->ran;
+  if (s->task_ns < 0 || per > s->task_ns) s->task_ns = per;
+  else s->task_ns += (per - s->task_ns) / 4;
+  size = BATCH_NS / (s->task_ns < 1 ? 1 : s->task_ns);
+  if (b->n > 0 && b->msg.len / b->n > 0) {    /* results are large? */
+    double fit = (double)BATCH_BYTES / (double)(b->msg.len / b->n);
+    if (fit < size) size = fit;
+  }
+  if (size > (double)s->size * 4) size = (double)s->size * 4;
+  if (size > BATCH_MOST) size = BATCH_MOST;
+  s->size = size < 1 ? 1 : (size_t)size;
+}
+
+/* A batch went before it was full: so many are too many to wait for. */
+static void stream_shrink (Stream *s, size_t n) {
+  if (s->options.batch == 0 && n < s->size) s->size = n < 1 ? 1 : n;
+}
+
+/*
+** How many items may be with the workers: one batch running and one waiting
+** for each, and one being filled. An explicit window means what it says.
+*/
+static uint64_t stream_lookahead (const Stream *s) {
+  uint64_t n = (uint64_t)s->size * (2 * (uint64_t)s->link.workers + 1);
+  if (s->options.window != 0) n = s->options.window;
+  return n;
+}
+
+/* --- putting items in --------------------------------------------------- */
+
+static void stream_keep_spare (Stream *s, Batch *b) {
+  b->task.next = s->spare;
+  s->spare = &b->task;
+  s->nspare++;
+}
+
+Batch *lc_stream_spare (Stream *s) {
+  Task *t = s->spare;
+  if (t == NULL) return lc_batch_new(s->mem);
+  s->spare = t->next;
+  s->nspare--;
+  t->next = NULL;
+  return (Batch *)t;
+}
+
+static void stream_recycle (Stream *s, Batch *b) {
+  if (s->nspare >= SPARE_MOST) {
+    lc_batch_free(b);
+    return;
+  }
+  lc_batch_clear(b);
+  stream_keep_spare(s, b);
+}
+
+static void stream_drop_task (Task *t) {
+  Batch *b = (Batch *)t;
+  Sink *k = b->sink;
+  lc_batch_free(b);
+  lc_shared_release(&k->head);
+}
+
+void lc_stream_flush (Stream *s) {
+  Batch *b = s->open;
+  if (b == NULL) return;
+  s->open = NULL;
+  b->task.run = s->link.run;
+  b->task.drop = stream_drop_task;
+  b->sink = &s->sink;
+  lc_stream_hold(s);
+  s->link.send(s->link.pool, s->link.self, b);
+}
+
+/* Ordered: room for the chains of every index from `turn` to the next. */
+static int stream_widen (Stream *s) {
+  size_t need = (size_t)(s->pulled + 2 - stream_turn(s)), size = 64, i;
+  StreamSlot *slots;
+  if (s->slots != NULL && need <= s->mask + 1) return 1;
+  while (size < need) size *= 2;
+  slots = (StreamSlot *)lc_mem_zalloc(s->mem, size * sizeof(StreamSlot));
+  if (slots == NULL) return 0;
+  if (s->slots != NULL) {
+    for (i = 0; i <= s->mask; i++) {
+      Entry *e = s->slots[i].first;
+      if (e != NULL) slots[e->index & (size - 1)] = s->slots[i];
+    }
+    lc_mem_free(s->mem, s->slots, (s->mask + 1) * sizeof(StreamSlot));
+  }
+  s->slots = slots;
+  s->mask = size - 1;
+  return 1;
+}
+
+/* `open` is set only while it has items: an empty one stays spare. */
+Batch *lc_stream_open_batch (Stream *s) {
+  Batch *b;
+  if (s->open != NULL) return s->open;
+  b = lc_stream_spare(s);
+  if (b != NULL) stream_keep_spare(s, b);
+  return b;
+}
+
+int lc_stream_put (Stream *s, size_t at, Call *call) {
+  Batch *b = s->open != NULL ? s->open : (Batch *)s->spare;
+  Entry *e;
+  if (s->options.ordered && !stream_widen(s)) return 0;
+  e = lc_batch_add(b, s->pulled + 1, ENTRY_ITEM, 0);
+  if (e == NULL) return 0;
+  e->at = at;
+  e->call = call;
+  s->pulled++;
+  if (s->open == NULL) {
+    s->open = lc_stream_spare(s);
+    s->opened = lc_ticks();
+  }
+  if (b->n >= s->size) lc_stream_flush(s);
+  else if (b->msg.len >= BATCH_BYTES) {
+    stream_shrink(s, b->n);
+    lc_stream_flush(s);
+  }
+  return 1;
+}
+
+void lc_stream_keep_call (Stream *s, Call *call) {
+  call->next = s->calls;
+  s->calls = call;
+}
+
+void lc_stream_exhaust (Stream *s) {
+  s->exhausted = 1;
+  lc_stream_flush(s);
+}
+
+/* --- results ------------------------------------------------------------ */
+
+static void stream_file (Stream *s, Batch *b) {
+  size_t i;
+  for (i = 0; i < b->n; i++) {
+    Entry *e = &b->entries[i];
+    StreamSlot *slot = &s->slots[e->index & s->mask];
+    e->batch = b;
+    e->next = NULL;
+    if (slot->first == NULL) slot->first = e;
+    else slot->last->next = e;
+    slot->last = e;
+  }
+}
+
+static void stream_arrive (Stream *s, Batch *b) {
+  size_t i;
+  b->task.next = NULL;
+  b->unread = b->n;
+  for (i = 0; i < b->n; i++) s->finished += b->entries[i].last;
+  stream_measure(s, b);
+  if (b->n == 0) stream_recycle(s, b);
+  else if (s->options.ordered) stream_file(s, b);
+  else {
+    *s->ready_end = &b->task;
+    s->ready_end = &b->task.next;
+  }
+}
+
+/*
+** acquire is the lock's; the flag itself is only a hint that saves taking
+** the lock for each item, so relaxed.
+*/
+static void stream_collect (Stream *s) {
+  Task *t;
+  if (!atomic_load_explicit(&s->news, memory_order_relaxed)) return;
+  lc_mutex_lock(&s->lock);
+  t = s->home;
+  s->home = NULL;
+  s->home_end = &s->home;
+  atomic_store_explicit(&s->news, 0, memory_order_relaxed);
+  lc_mutex_unlock(&s->lock);
+  while (t != NULL) {
+    Task *next = t->next;
+    stream_arrive(s, (Batch *)t);
+    t = next;
+  }
+}
+
+static int stream_has_ready (const Stream *s) {
+  if (s->options.ordered)
+    return s->slots != NULL && s->slots[stream_turn(s) & s->mask].first != NULL;
+  return s->ready != NULL;
+}
+
+int lc_stream_put_failed (Stream *s, Batch *b) {
+  if (s->options.ordered && !stream_widen(s)) return 0;
+  s->pulled++;
+  stream_arrive(s, b);
+  return 1;
+}
+
+/* --- credit for yielded values ------------------------------------------- */
+
+/* Ordered: the last credit is for the turn alone. */
+static int stream_limit (const Stream *s, uint64_t index) {
+  int other = s->options.ordered && index != atomic_load_explicit(&s->turn,
+                                                 memory_order_seq_cst);
+  return s->credits - other;
+}
+
+/* Takes one credit if there is one. */
+static int stream_take_credit (Stream *s, uint64_t index) {
+  int n = atomic_load_explicit(&s->yielded, memory_order_seq_cst);
+  while (n < stream_limit(s, index)) {
+    if (atomic_compare_exchange_strong_explicit(&s->yielded, &n, n + 1,
+          memory_order_seq_cst, memory_order_seq_cst)) return 1;
+  }
+  return 0;
+}
+
+/* seq_cst, here and in stream_wake_parked: see "who wakes whom". */
+static int stream_credit (Sink *k, uint64_t index, WaitNode *n) {
+  Stream *s = (Stream *)(void *)k;
+  int got = stream_take_credit(s, index);
+  if (got) return 1;
+  lc_mutex_lock(&s->lock);
+  if (!s->closed) {
+    n->index = index;
+    lc_wait_add(&s->parked, n);
+    atomic_fetch_add_explicit(&s->nparked, 1, memory_order_seq_cst);
+    got = stream_take_credit(s, index);
+    if (got) {
+      lc_wait_remove(n);
+      atomic_fetch_sub_explicit(&s->nparked, 1, memory_order_relaxed);
+    }
+  }
+  lc_mutex_unlock(&s->lock);
+  return got;
+}
+
+/* Lock held. Whoever is woken asks again. */
+static void stream_unpark (Stream *s, WaitNode *n) {
+  lc_wait_remove(n);
+  atomic_fetch_sub_explicit(&s->nparked, 1, memory_order_relaxed);
+  n->waiter->wake(n->waiter);
+}
+
+static void stream_forget (Sink *k, WaitNode *n) {
+  Stream *s = (Stream *)(void *)k;
+  lc_mutex_lock(&s->lock);
+  if (n->at != NULL) {
+    lc_wait_remove(n);
+    atomic_fetch_sub_explicit(&s->nparked, 1, memory_order_relaxed);
+  }
+  lc_mutex_unlock(&s->lock);
+}
+
+/*
+** A credit came free, or it is another's turn: wakes one that may go on. That
+** one will send something, if only its end, and the taking of that wakes the
+** next: so none is forgotten.
+*/
+static void stream_wake_parked (Stream *s) {
+  uint64_t turn;
+  WaitNode *n;
+  int yielded;
+  if (atomic_load_explicit(&s->nparked, memory_order_seq_cst) == 0) return;
+  turn = stream_turn(s);
+  lc_mutex_lock(&s->lock);
+  yielded = atomic_load_explicit(&s->yielded, memory_order_relaxed);
+  for (n = s->parked; n != NULL; n = n->next) {
+    if (s->options.ordered && n->index == turn) break;
+  }
+  if (n == NULL && yielded < stream_limit(s, 0)) n = s->parked;
+  if (n != NULL) stream_unpark(s, n);
+  lc_mutex_unlock(&s->lock);
+}
+
+/* The task fails and says so: the taking of that wakes the next one. */
+static void stream_refund (Sink *k) {
+  Stream *s = (Stream *)(void *)k;
+  atomic_fetch_sub_explicit(&s->yielded, 1, memory_order_seq_cst);
+}
+
+/* --- taking ------------------------------------------------------------- */
+
+Entry *lc_stream_take (Stream *s, Batch **from) {
+  if (s->options.ordered) {
+    StreamSlot *slot = &s->slots[stream_turn(s) & s->mask];
+    s->taken = slot->first;
+    slot->first = s->taken->next;
+    s->from = s->taken->batch;
+  }
+  else {
+    s->from = (Batch *)s->ready;
+    s->taken = &s->from->entries[s->at++];
+  }
+  if (s->taken->last) {
+    s->handed++;
+    atomic_store_explicit(&s->turn, stream_turn(s) + 1, memory_order_seq_cst);
+  }
+  else atomic_fetch_sub_explicit(&s->yielded, 1, memory_order_seq_cst);
+  stream_wake_parked(s);
+  *from = s->from;
+  return s->taken;
+}
+
+/* The consumer is through with the entry it took. */
+static void stream_settle (Stream *s) {
+  Batch *b = s->from;
+  if (b == NULL) return;
+  s->taken = NULL;
+  s->from = NULL;
+  if (--b->unread > 0) return;
+  if (!s->options.ordered) {
+    s->ready = b->task.next;
+    if (s->ready == NULL) s->ready_end = &s->ready;
+    s->at = 0;
+  }
+  stream_recycle(s, b);
+}
+
+/* --- steps -------------------------------------------------------------- */
+
+static int stream_may_pull (Stream *s) {
+  uint64_t ahead, window;
+  if (s->exhausted) return 0;
+  ahead = stream_lookahead(s);
+  window = s->options.window != 0 ? s->options.window : 4 * ahead;
+  return s->pulled - s->handed < window && s->pulled - s->finished < ahead;
+}
+
+StreamStep lc_stream_step (Stream *s, int pulled) {
+  int ready;
+  if (s->from != NULL) stream_settle(s);
+  stream_collect(s);
+  if (s->open != NULL
+      && lc_ticks() - s->opened > (uint64_t)(BATCH_NS / 1000) * LC_TICKS_PER_US) {
+    stream_shrink(s, s->open->n);
+    lc_stream_flush(s);
+  }
+  ready = stream_has_ready(s);
+  if (!(ready && pulled) && stream_may_pull(s)) return STREAM_PULL;
+  if (ready) return STREAM_READY;
+  if (s->exhausted && s->handed == s->pulled) return STREAM_END;
+  if (atomic_load_explicit(&s->broken, memory_order_acquire))
+    return STREAM_BROKEN;
+  lc_stream_flush(s);
+  return STREAM_WAIT;
+}
+
+int lc_stream_listen (Stream *s, Waiter *w) {
+  int news;
+  lc_mutex_lock(&s->lock);
+  news = atomic_load_explicit(&s->news, memory_order_relaxed);
+  if (!news) s->waiter = w;
+  lc_mutex_unlock(&s->lock);
+  return !news;
+}
+
+void lc_stream_unlisten (Stream *s) {
+  lc_mutex_lock(&s->lock);
+  s->waiter = NULL;
+  lc_mutex_unlock(&s->lock);
+}
+
+/* Ordered: a batch goes with the last of its entries that is in a chain. */
+static void stream_free_slots (Stream *s) {
+  size_t i;
+  for (i = 0; s->slots != NULL && i <= s->mask; i++) {
+    Entry *e = s->slots[i].first;
+    s->slots[i].first = NULL;
+    while (e != NULL) {
+      Entry *next = e->next;
+      if (--e->batch->unread == 0) lc_batch_free(e->batch);
+      e = next;
+    }
+  }
+}
+
+size_t lc_stream_close (Stream *s) {
+  Task *home;
+  Call *call;
+  size_t left = (size_t)(s->pulled - s->handed);
+  if (s->from != NULL) stream_settle(s);
+  for (call = s->calls; call != NULL; call = call->next) lc_call_retire(call);
+  lc_mutex_lock(&s->lock);
+  s->closed = 1;
+  home = s->home;
+  s->home = NULL;
+  s->home_end = &s->home;
+  s->waiter = NULL;
+  lc_sink_cancel(&s->sink);
+  while (s->parked != NULL) stream_unpark(s, s->parked);
+  lc_mutex_unlock(&s->lock);
+  stream_free_list(home);
+  stream_free_slots(s);
+  stream_free_list(s->ready);
+  stream_free_list(s->spare);
+  lc_batch_free(s->open);
+  s->ready = s->spare = NULL;
+  s->nspare = 0;
+  s->open = NULL;
+  s->ready_end = &s->ready;
+  s->exhausted = 1;
+  s->handed = s->finished = s->pulled;
+  return left;
+}
+
+/* --- the workers' side -------------------------------------------------- */
+
+/*
+** Lock held. Gives the waiter if it may be woken after unlocking: signalling
+** a thread while the lock is held makes it run into the lock.
+*/
+static Waiter *stream_tell (Stream *s) {
+  Waiter *w = s->waiter;
+  s->waiter = NULL;
+  atomic_store_explicit(&s->news, 1, memory_order_relaxed);
+  if (w != NULL && !w->late) {
+    w->wake(w);
+    w = NULL;
+  }
+  return w;
+}
+
+/*
+** The hold that came with the batch is let go last: the consumer may close
+** and release the stream while the waker is still in here.
+*/
+static void stream_deliver (Sink *k, Batch *b) {
+  Stream *s = (Stream *)(void *)k;
+  Waiter *late = NULL;
+  b->task.next = NULL;
+  b->sink = NULL;
+  lc_mutex_lock(&s->lock);
+  if (!s->closed) {
+    *s->home_end = &b->task;
+    s->home_end = &b->task.next;
+    b = NULL;
+    late = stream_tell(s);
+  }
+  lc_mutex_unlock(&s->lock);
+  if (late != NULL) late->wake(late);
+  lc_batch_free(b);
+  lc_stream_release(s);
+}
+
+/* release/acquire: what the pool wrote about its end comes before. */
+void lc_stream_break (Stream *s) {
+  Waiter *late;
+  lc_mutex_lock(&s->lock);
+  atomic_store_explicit(&s->broken, 1, memory_order_release);
+  late = stream_tell(s);
+  lc_mutex_unlock(&s->lock);
+  if (late != NULL) late->wake(late);
+}

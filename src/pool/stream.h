@@ -1,0 +1,171 @@
+/*
+** stream.h: one map in progress: a bounded exchange of batches between its
+** consumer, who pulls the source and hands results over, and the workers.
+** Stands on batch; knows neither the source nor what the results are for.
+**
+** Who may do what.
+**   Consumer: the thread that runs the state which called `map`. It alone
+**     puts items in, sends, waits, takes results, and closes.
+**   Workers: read `cancelled`, deliver batches. A worker never waits here.
+**
+** Who owns a batch: the consumer while it is filled; the pool's queue; the
+** worker that runs it (which may keep it and deliver another); the stream's
+** `home` list; the consumer while it is read.
+**
+** Who wakes whom.
+**   A worker that delivers wakes the consumer if `waiter` is set. The consumer
+**   sets `waiter` under `lock` after it saw `home` empty, so no delivery can
+**   fall in between. Woken, it looks again.
+**   A task that yields a value asks for credit first; without it, its fiber
+**   is on `parked`, and the consumer wakes it when it takes a value. The
+**   fiber goes on the list before it looks at `yielded` for the last time,
+**   the consumer counts `yielded` down before it looks at the list: one of
+**   them sees the other. Ordered: what belongs to the turn goes first, and
+**   one credit is kept for it, so it can never wait for those behind it.
+**
+** Counts, all of the consumer's:   handed <= finished <= pulled
+**   pulled - handed   <= window      items whose results are not handed over
+**                                    (not given: four times the lookahead)
+**   pulled - finished <= lookahead   items that workers have, or will
+** `finished` goes up when a last entry comes home; `handed` when it is taken.
+** yielded <= credits: yielded values on their way or here, not handed over.
+**
+** Lock order: stream.lock before pool.lock (waking a parked consumer queues
+** it); neither while Lua runs.
+*/
+#ifndef lc_stream_h
+#define lc_stream_h
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../base/thread.h"
+#include "batch.h"
+#include "sink.h"
+
+typedef struct Stream Stream;
+
+/* Where a stream sends its batches; the pool, as a stream sees it. */
+typedef struct StreamLink {
+  /* Queues `b`, or drops it when closing. Takes it over. */
+  void (*send) (void *pool, void *self, Batch *b);
+  void *pool;
+  void *self;                 /* the worker the consumer runs on, or NULL */
+  void (*run) (Task *t, struct Worker *w);     /* what batches do there */
+  int workers;
+} StreamLink;
+
+typedef struct StreamOptions {
+  int ordered;
+  size_t window;      /* items; 0: as many as keep the workers busy */
+  size_t batch;       /* items; 0: from the measured time of tasks */
+} StreamOptions;
+
+/* A chain of entries under one index, in order of arrival. */
+typedef struct StreamSlot { Entry *first, *last; } StreamSlot;
+
+struct Stream {
+  Sink sink;                  /* held by the consumer and by every batch */
+  /* set at birth */
+  Mem *mem;
+  StreamLink link;
+  StreamOptions options;
+  /* guarded by lock */
+  Mutex lock;
+  Task *home, **home_end;     /* delivered, not yet collected */
+  Waiter *waiter;             /* the consumer, while it waits */
+  WaitNode *parked;           /* fibers without credit, by index */
+  int closed;                 /* deliveries are dropped */
+  /* atomic */
+  _Atomic(int) news;          /* `home` is not empty, or `broken` is set */
+  _Atomic(int) yielded;       /* see the counts above */
+  _Atomic(int) nparked;       /* length of `parked` */
+  _Atomic(uint64_t) turn;     /* ordered: the index to hand over now */
+  _Atomic(int) broken;        /* the pool is gone: see lc_stream_break */
+  int credits;                /* set at birth */
+  /* guarded by the pool's streams_lock */
+  Stream *next, **link_at;    /* the pool's list of open streams */
+  /* consumer only, but for the last release */
+  Call *calls;                /* held, for entries on their way name them */
+  /* consumer only */
+  uint64_t pulled, finished, handed;
+  int exhausted;              /* the source has no more */
+  Batch *open;                /* being filled, not empty; or NULL */
+  uint64_t opened;            /* lc_ticks when `open` got its first item */
+  size_t size;                /* items that a batch should have now */
+  double task_ns;             /* what a task takes, roughly; < 0: unknown */
+  Task *spare;                /* empty batches... */
+  int nspare;                 /* ...and how many */
+  Task *ready, **ready_end;   /* as they arrive: batches to read... */
+  size_t at;                  /* ...from this entry of the first one */
+  StreamSlot *slots;          /* ordered: chains by index & mask */
+  size_t mask;
+  Entry *taken;               /* handed over; its batch not let go yet... */
+  Batch *from;                /* ...so that a raising decode loses nothing */
+};
+
+/* NULL without memory (or a lock). The caller holds it. */
+Stream *lc_stream_new (Mem *mem, const StreamLink *link,
+                       const StreamOptions *options);
+void lc_stream_hold (Stream *s);
+void lc_stream_release (Stream *s);
+
+/* --- the consumer's side ------------------------------------------------ */
+
+typedef enum StreamStep {
+  STREAM_PULL,        /* pull one item: then put or exhaust, and step again */
+  STREAM_READY,       /* take one entry */
+  STREAM_WAIT,        /* wait, and step again */
+  STREAM_END,         /* all is handed over */
+  STREAM_BROKEN       /* the pool is closed or failed: ask it why */
+} StreamStep;
+
+/*
+** What the consumer should do next. `pulled`: it has pulled since it was
+** last asked for a result. Sends what was put before it says WAIT. May send,
+** so: no lock held.
+*/
+StreamStep lc_stream_step (Stream *s, int pulled);
+
+/* The batch to encode the next item into; NULL without memory. */
+Batch *lc_stream_open_batch (Stream *s);
+/* One record was encoded into the open batch at `at`: it is the next item.
+** 0 without memory: then it is not. */
+int lc_stream_put (Stream *s, size_t at, Call *call);
+/* The next item, which is a failure already: `b` holds its one entry.
+** 0 without memory: then `b` is still the caller's. */
+int lc_stream_put_failed (Stream *s, Batch *b);
+/* An empty batch for that; NULL without memory. */
+Batch *lc_stream_spare (Stream *s);
+/* Entries may name `call` from here on; takes over the caller's hold. */
+void lc_stream_keep_call (Stream *s, Call *call);
+/* Sends what was put. */
+void lc_stream_flush (Stream *s);
+/* The source has ended. */
+void lc_stream_exhaust (Stream *s);
+
+/* Says that `w` is to be woken when there is news: 1; or 0: there is. */
+int lc_stream_listen (Stream *s, Waiter *w);
+/* The consumer looks elsewhere: it will not be woken any more. */
+void lc_stream_unlisten (Stream *s);
+
+/*
+** After READY: the entry and its batch. It counts as handed over from here;
+** both stay valid until the next step or close.
+*/
+Entry *lc_stream_take (Stream *s, Batch **from);
+
+/*
+** The consumer wants no more: drops what is here and what will come, tells
+** the workers to skip what has not started. Gives the number of items whose
+** results were not handed over. Idempotent.
+*/
+size_t lc_stream_close (Stream *s);
+
+/* --- the workers' and the pool's side ----------------------------------- */
+
+/* Workers deliver through the sink's kind. */
+/* There will be no workers any more. Any thread. */
+void lc_stream_break (Stream *s);
+
+#endif
