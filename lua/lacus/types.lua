@@ -1,0 +1,241 @@
+---@meta lacus
+-- What lacus gives to scripts, for editors. Never loaded.
+-- luacheck: ignore 212 241 (declarations use nothing)
+
+---@class lacus
+local lacus = {}
+
+--- Gives one item at a time, each any number of values. Callable, so that
+--- `for a, b in gen do` works. A call of a generator function, `lacus.iter`,
+--- `lacus.range` and `lacus.chunks` give it as the first of four values, for a
+--- generic `for` that closes it when the loop is left.
+---@class lacus.Generator
+---@overload fun(): any
+local Generator = {}
+
+--- The next item: `true` and its values (nil is a value too), or `false` when
+--- there are no more. Raises the body's error: a string has the body's own
+--- traceback appended, any other value comes as it was raised. After an error
+--- there are no more items.
+---@return boolean more
+---@return any ...
+function Generator:next() end
+
+--- As `next`, and the body's pending `coroutine.yield` returns these values.
+--- An error before the first `next`, and where there is no body.
+---
+---     local sum = lacus.generator(function()
+---       local n = 0
+---       while true do n = n + coroutine.yield(n) end
+---     end)()
+---     sum:next()
+---     sum:send(20)
+---     print(sum:send(22))  --> true  42
+---@param ... any
+---@return boolean more
+---@return any ...
+function Generator:send(...) end
+
+--- Ends it now: pending `<close>` variables of the body run. Raises what they
+--- raise; does nothing the second time. An error while the body is running.
+---@return true
+function Generator:close() end
+
+--- "dead" after the end, an error or `close`.
+---@return "suspended"|"running"|"normal"|"dead"
+function Generator:status() end
+
+--- Where the body stands, or stood when it failed; nil when it has not begun
+--- or has ended.
+---@return string?
+function Generator:traceback() end
+
+--- Makes a generator function. Each call of it gives a generator, whose body is
+--- `f` with the arguments of the call; it begins with the first step. Every
+--- `coroutine.yield(...)` in the body is an item; what it returns is not.
+---
+---     local countdown = lacus.generator(function(n)
+---       for i = n, 1, -1 do coroutine.yield(i) end
+---     end)
+---     for i in countdown(3) do print(i) end  --> 3  2  1
+---@param f fun(...): ...
+---@return fun(...): lacus.Generator, nil, nil, lacus.Generator
+function lacus.generator(f) end
+
+--- A generator of what any generic `for` takes, such as
+--- `lacus.iter(pairs(t))` or `lacus.iter(io.lines(name))`.
+---@param f function an iterator: anything callable
+---@param s? any its first argument at each step
+---@param c? any its second argument at the first step
+---@param closing? any closed with the generator (needs `__close`)
+---@return lacus.Generator, nil, nil, lacus.Generator
+function lacus.iter(f, s, c, closing) end
+
+--- The numbers of `for i = lo, hi, step do`.
+---@param lo number
+---@param hi number
+---@param step? number default 1; not 0
+---@return lacus.Generator, nil, nil, lacus.Generator
+function lacus.range(lo, hi, step) end
+
+--- First and last number of each run of `size` integers from `lo` to `hi`; the
+--- last run may be shorter.
+---
+---     for first, last in lacus.chunks(1, 10, 4) do print(first, last) end
+---     --> 1 4    5 8    9 10
+---@param lo integer
+---@param hi integer
+---@param size integer at least 1
+---@return lacus.Generator, nil, nil, lacus.Generator
+function lacus.chunks(lo, hi, size) end
+
+--- A pool of worker threads, each with a Lua state of its own. It is open when
+--- this returns; `init` has not run yet. Raises when the system gives no
+--- threads or no memory, and when `init` cannot be sent.
+---
+---     local pool <close> = lacus.pool()       -- one worker for each of lacus.cpus()
+---     local two <close> = lacus.pool(2)
+---     local named <close> = lacus.pool { workers = 2, name = "render", init = "game.setup" }
+---@param options? integer|lacus.PoolOptions a number of workers, or a table
+---@return lacus.Pool
+function lacus.pool(options) end
+
+---@class lacus.PoolOptions
+---@field workers? integer 1 to 1024; default `lacus.cpus()`
+---@field name? string beginning of the workers' names; default "worker"
+---@field init? function|string run once in each worker before its first task: a
+---  function without arguments, or a module to require. If it raises, the pool is
+---  broken: whoever waits for results, and later calls of `map`, are told why.
+
+--- Closes itself when collected, and at the end of a block that has it `<close>`.
+---@class lacus.Pool
+local Pool = {}
+
+--- Runs `fn` on every item of `source`, in the workers, and gives the results
+--- for a generic `for` that ends the work when it is left: the item's place in
+--- the source, from 1, and what `fn` returned. Work starts at the call; later
+--- the source is pulled, here, only as there is room in the window.
+---
+---     for i, y in pool:map(lacus.range(1, 3), function(x) return x * x end) do
+---       print(i, y)  --> 1 1    2 4    3 9, in any order
+---     end
+---
+--- A task may be a generator: each `coroutine.yield(...)` in it is a result at once,
+--- under the same index; what it returns is the last, if it is anything.
+---
+--- A failure raises a `lacus.Error` in the loop, unless `on_error` says
+--- otherwise. What the source raises is raised, as it was, after the results of
+--- the items before it. Raises at the call what is wrong with the arguments, and
+--- "cannot send the function: ..." with the way to what cannot be sent.
+---@param source lacus.Source
+---@param fn? lacus.Task without it each item is a call: a task and its arguments
+---@param options? lacus.MapOptions
+---@return lacus.Results results, nil, nil, lacus.Results
+function Pool:map(source, fn, options) end
+
+--- Takes no more tasks, drops what has not started, waits until the tasks that
+--- run now have ended, and ends the workers. Does nothing the second time.
+--- Results that are still open raise when they are asked for more.
+---@return integer dropped bundles of items that no worker had begun
+function Pool:close() end
+
+--- Where a map gets its items: a generator; an array, with the items 1 to `#t`;
+--- an iterator function, called until it gives nil; or a function that yields,
+--- whose first step settles which of the two it is.
+---@alias lacus.Source lacus.Generator|any[]|fun(): ...
+
+--- What a worker runs: a function, which is sent with its upvalues as they are at
+--- the call of `map`; or the name of one, which each worker looks up by `require`.
+---@alias lacus.Task function|"module.function"
+
+---@class lacus.MapOptions
+---@field ordered? boolean results in the order of the source; default: as they arrive
+---@field window? integer at least 1: items whose results have not been handed over;
+---  default: as many as keep the workers busy, a few hundred for each at most
+---@field batch? integer|"auto" at least 1: items that travel together; default "auto",
+---  from the measured time of the tasks
+---@field on_error? "raise"|"return"|"skip" a failed task raises in the loop (default);
+---  gives `i, false, err` where others give `i, true, ...`; or is left out
+
+--- Results on their way. Callable, as a generic `for` wants it.
+---@class lacus.Results
+---@overload fun(): integer?, ...
+local Results = {}
+
+--- The next result; waits for it. Nil at the end; `nil, "timeout"` when it has
+--- not come in time, and then it can still be had later.
+---
+---     local i, value = results:next(0.5)
+---     if not i then print(value == "timeout" and "not yet" or "that was all") end
+---@param timeout? number seconds; default: as long as it takes
+---@return integer? index
+---@return any ... the values, or "timeout"
+function Results:next(timeout) end
+
+--- As `next`, without waiting: `nil, "pending"` when no result is there. It may
+--- pull items from the source, and then takes as long as the source does.
+---@return integer? index
+---@return any ... the values, or "pending"
+function Results:poll() end
+
+--- For a loop without the index. Ends, as every `for` does, at a result whose
+--- first value is nil.
+---
+---     for y in pool:map({ 1, 2, 3 }, math.sqrt):values() do print(y) end
+---@return fun(): ..., nil, nil, lacus.Results
+function Results:values() end
+
+--- Waits for all that is left and gives it as a table in source order: the first
+--- value of each result; `n` is the number of items. Raises as the loop would.
+---
+---     pool:map({ 1, 2, 3 }, function(x) return x * x end):collect()  --> {1, 4, 9, n = 3}
+---@return table
+function Results:collect() end
+
+--- Wants no more: drops what has not started, and closes the source, whose
+--- pending `<close>` variables run (and may raise). A task that runs goes on to
+--- its end, unheard. Leaving the loop does the same.
+---@return integer left items whose results were not handed over
+function Results:close() end
+
+--- What a failed task raises in the loop. `tostring(err)` reads like an error of
+--- `lua`: the message, and the worker's traceback under it.
+---
+---     local ok, err = pcall(function()
+---       pool:map({ 7 }, function(x) error({ code = x }) end):collect()
+---     end)
+---     print(err.kind, err.index, err.item, err.value.code)  --> error  1  7  7
+---@class lacus.Error
+---@field kind "error"|"memory"|"transfer" raised by the task; no memory for it; an
+---  item or a result that cannot be sent
+---@field value any what was raised, tables too
+---@field message string `value` as text
+---@field traceback? string where it was raised, in the worker
+---@field index integer the item's place in the source, from 1
+---@field item? any the first value of the item
+---@field items? table all of them, with their number in `n`
+---@field worker? integer the worker's id; nil when the failure came about here
+---@field attempt integer 1
+
+--- The processors that this process may use: its affinity mask, cut by the
+--- control group's quota; not the machine's total.
+---@return integer
+function lacus.cpus() end
+
+--- Seconds on a clock that only goes forward, from an arbitrary start.
+---
+---     local begun = lacus.now()
+---     work()
+---     print(lacus.now() - begun .. " s")
+---@return number
+function lacus.now() end
+
+--- In a worker, which one; nil everywhere else.
+---@type { id: integer, name: string }?
+lacus.worker = nil
+
+--- The version of lacus, such as "0.1".
+---@type string
+lacus._VERSION = nil
+
+return lacus

@@ -1,0 +1,67 @@
+/*
+** lib.h: what Lua sees of lacus, noun by noun, and who opens it. Each
+** lc_lib_* adds its functions to the table on top of the stack (the module)
+** and makes the metatables it needs. Stands on pool/ and on the generators.
+*/
+#ifndef lc_lib_h
+#define lc_lib_h
+
+#include <lua.h>
+
+#include "../pool/pool.h"
+
+#define LACUS_VERSION "0.1"
+
+/* Names of metatables in the registry. */
+#define LC_POOL "lacus.pool"
+#define LC_RESULTS "lacus.results"
+#define LC_ERROR "lacus.error"
+
+#if !defined(LUAMOD_EXPORT)
+#if defined(__GNUC__)
+#define LUAMOD_EXPORT __attribute__((visibility("default")))
+#else
+#define LUAMOD_EXPORT
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+LUAMOD_EXPORT int luaopen_lacus (lua_State *L);
+#ifdef __cplusplus
+}
+#endif
+
+void lc_lib_error (lua_State *L);
+void lc_lib_results (lua_State *L);
+void lc_lib_pool (lua_State *L);
+
+/* The libraries of a worker's state (PoolOptions.libraries). */
+int lc_lib_worker (lua_State *L);
+
+/* Puts luaopen_lacus and the embedded sugar into package.preload. */
+void lc_lib_preload (lua_State *L);
+
+/* --- lib_results.c ------------------------------------------------------- */
+
+/*
+** pool:map. Source, function and options are at stack positions 2 to 4; they
+** are checked here. Pushes the four values of a generic `for`; gives 4.
+*/
+int lc_lib_map (lua_State *L, Home *home, Pool *p);
+
+/* --- lib_error.c --------------------------------------------------------- */
+
+/*
+** Pushes the error object of a failed task: `e` is an ENTRY_FAULT or an
+** ENTRY_NOMEM of `b`. May raise (memory).
+*/
+void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
+                        const Batch *b);
+
+/* Pushes an error object that came about on this side: the message is on
+** top, and is replaced by the object. */
+void lc_lib_make_error (lua_State *L, const char *kind, uint64_t index);
+
+#endif

@@ -1,0 +1,105 @@
+/*
+** lib_error.c: the error object: a table with the metatable "lacus.error".
+** Stands on pool/fault (what comes from a worker).
+*/
+#include <lauxlib.h>
+
+#include "../pool/fault.h"
+#include "lib.h"
+
+/* The field at `idx`, or nil. Pushes it. */
+static int err_field (lua_State *L, const char *name) {
+  lua_pushstring(L, name);
+  return lua_rawget(L, 1);
+}
+
+/* Reads like an uncaught error of `lua`: message, then the traceback. */
+static int l_err_tostring (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  if (err_field(L, "message") != LUA_TSTRING) {
+    lua_pushliteral(L, "lacus error");
+    lua_replace(L, -2);
+  }
+  if (err_field(L, "traceback") == LUA_TSTRING) {
+    lua_pushliteral(L, "\n");
+    lua_insert(L, -2);
+    lua_concat(L, 3);
+  }
+  else lua_pop(L, 1);
+  return 1;
+}
+
+void lc_lib_error (lua_State *L) {
+  luaL_newmetatable(L, LC_ERROR);
+  lua_pushcfunction(L, l_err_tostring);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+}
+
+static void err_new (lua_State *L, const char *kind, uint64_t index) {
+  lua_createtable(L, 0, 8);
+  lua_pushstring(L, kind);
+  lua_setfield(L, -2, "kind");
+  lua_pushinteger(L, (lua_Integer)index);
+  lua_setfield(L, -2, "index");
+  lua_pushinteger(L, 1);
+  lua_setfield(L, -2, "attempt");
+  luaL_setmetatable(L, LC_ERROR);
+}
+
+void lc_lib_make_error (lua_State *L, const char *kind, uint64_t index) {
+  err_new(L, kind, index);
+  lua_insert(L, -2);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "value");
+  lua_setfield(L, -2, "message");
+}
+
+/* The second record: what was sent. */
+static void err_items (lua_State *L, Codec *c, const Batch *b, size_t *at,
+                       int object) {
+  int first = lua_gettop(L) + 1, i;
+  int n = lc_decode(L, c, &b->msg, at);
+  if (n == 0) return;
+  luaL_checkstack(L, 3, NULL);
+  lua_createtable(L, n, 1);
+  for (i = 1; i <= n; i++) {
+    lua_pushvalue(L, first + i - 1);
+    lua_rawseti(L, -2, i);
+  }
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
+  lua_setfield(L, object, "items");
+  lua_pushvalue(L, first);
+  lua_setfield(L, object, "item");
+}
+
+void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
+                        const Batch *b) {
+  size_t at = e->at;
+  int object, first;
+  luaL_checkstack(L, 8, NULL);
+  if (e->kind == ENTRY_NOMEM) {
+    lua_pushliteral(L, "not enough memory");
+    lc_lib_make_error(L, LC_FAULT_MEMORY, e->index);
+    object = lua_gettop(L);
+  }
+  else {
+    err_new(L, "", e->index);
+    object = lua_gettop(L);
+    first = object + 1;
+    lc_decode(L, c, &b->msg, &at);
+    lua_setfield(L, object, "value");
+    lua_settop(L, first + 2);
+    lua_setfield(L, object, "traceback");
+    lua_setfield(L, object, "message");
+    lua_setfield(L, object, "kind");
+    err_items(L, c, b, &at, object);
+    lua_settop(L, object);
+  }
+  if (e->worker != 0) {
+    lua_pushinteger(L, e->worker);
+    lua_setfield(L, object, "worker");
+  }
+}

@@ -1,0 +1,183 @@
+/*
+** lib_pool.c: lacus.pool and the pool's methods. Stands on pool/pool.
+*/
+#include <limits.h>
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "../pool/env.h"
+#include "../value/object.h"
+#include "lib.h"
+
+/* More threads than this is a mistake, not a wish. */
+#define WORKERS_MOST 1024
+
+/* Any state that has a handle may use the pool; `closed` is for all. */
+static Pool *pl_check (lua_State *L) {
+  Shared *s = lc_object_test(L, 1, &lc_pool_kind);
+  if (s == NULL) luaL_typeerror(L, 1, "pool");
+  return lc_pool_from(s);
+}
+
+/* --- lacus.pool ---------------------------------------------------------- */
+
+static int pl_workers (lua_State *L, int idx) {
+  int isint;
+  lua_Integer n = lua_tointegerx(L, idx, &isint);
+  if (!isint || n < 1 || n > WORKERS_MOST)
+    luaL_argerror(L, 1, lua_pushfstring(L,
+      "workers must be an integer from 1 to %d, got %s", WORKERS_MOST,
+      luaL_tolstring(L, idx, NULL)));
+  return (int)n;
+}
+
+typedef struct PoolArgs {
+  int workers;
+  const char *name;
+  int init;           /* stack index, or 0 */
+} PoolArgs;
+
+/* Leaves on the stack what the options point to. */
+static void pl_options (lua_State *L, PoolArgs *a) {
+  lua_pushnil(L);
+  while (lua_next(L, 1)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
+                                                      : "";
+    if (strcmp(name, "workers") == 0) a->workers = pl_workers(L, -1);
+    else if (strcmp(name, "name") == 0) {
+      if (lua_type(L, -1) != LUA_TSTRING)
+        luaL_argerror(L, 1, "option 'name' must be a string");
+      a->name = lua_tostring(L, -1);
+    }
+    else if (strcmp(name, "init") == 0) {
+      if (!lua_isfunction(L, -1) && lua_type(L, -1) != LUA_TSTRING)
+        luaL_argerror(L, 1,
+          "option 'init' must be a function or a module's name");
+      lua_pushvalue(L, -1);
+      lua_replace(L, a->init);
+    }
+    else
+      luaL_argerror(L, 1, lua_pushfstring(L, "unknown option '%s'",
+                                          luaL_tolstring(L, -2, NULL)));
+    lua_pop(L, 1);
+  }
+}
+
+static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
+  a->workers = home->cpus;
+  a->name = "worker";
+  a->init = 2;
+  lua_settop(L, 1);
+  lua_pushnil(L);
+  if (lua_istable(L, 1)) pl_options(L, a);
+  else if (lua_type(L, 1) == LUA_TNUMBER) a->workers = pl_workers(L, 1);
+  else if (!lua_isnoneornil(L, 1))
+    luaL_typeerror(L, 1, "number of workers or table of options");
+}
+
+/* What is being sent to new workers, collected if opening the pool raises. */
+typedef struct EnvBox { Message m; } EnvBox;
+
+static int l_env_gc (lua_State *L) {
+  lc_message_drop(&((EnvBox *)lua_touserdata(L, 1))->m);
+  return 0;
+}
+
+static Message *pl_new_env (lua_State *L, Home *home) {
+  EnvBox *box = (EnvBox *)lua_newuserdatauv(L, sizeof(EnvBox), 0);
+  lc_message_init(&box->m, home->mem);
+  if (luaL_newmetatable(L, "lacus.env")) {
+    lua_pushcfunction(L, l_env_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return &box->m;
+}
+
+static void pl_write_env (lua_State *L, Home *home, Message *env, int init) {
+  EncodeResult result;
+  lc_codec_begin(L, home->codec);
+  result = lc_env_write(L, home->codec, env, lua_isnil(L, init) ? 0 : init);
+  if (result == LC_REFUSED)
+    luaL_error(L, "cannot send init%s: %s", lua_tostring(L, -2),
+               lua_tostring(L, -1));
+  if (result == LC_NOMEM) luaL_error(L, "not enough memory");
+}
+
+static int l_pool_new (lua_State *L) {
+  Home *home = lc_home_open(L, NULL);
+  PoolArgs a;
+  PoolOptions o;
+  Message *env;
+  Pool *p;
+  char error[256];
+  pl_args(L, home, &a);
+  env = pl_new_env(L, home);
+  pl_write_env(L, home, env, a.init);
+  o.workers = a.workers;
+  o.name = a.name;
+  o.libraries = lc_lib_worker;
+  p = lc_pool_open(home, &o, env, error, sizeof error);
+  if (p == NULL) return luaL_error(L, "cannot open a pool: %s", error);
+  lc_object_push(L, &p->head);
+  return 1;
+}
+
+/* --- methods ------------------------------------------------------------- */
+
+static int l_pool_map (lua_State *L) {
+  return lc_lib_map(L, lc_home_open(L, NULL), pl_check(L));
+}
+
+/* Open results of the pool end with it: whoever asks them is told. */
+static int l_pool_close (lua_State *L) {
+  Pool *p = pl_check(L);
+  if (p->home != lc_home_open(L, NULL))
+    return luaL_error(L, "a pool is closed where it was opened, "
+                         "not in a worker");
+  lua_pushinteger(L, (lua_Integer)lc_pool_close(p));
+  return 1;
+}
+
+/*
+** Lets go, and does not wait. Functions that were sent may hold the pool in its
+** own workers, which are asleep: they are told to look.
+*/
+static int l_pool_gc (lua_State *L) {
+  Shared *s = lc_object_test(L, 1, &lc_pool_kind);
+  if (s != NULL && lc_home_open(L, NULL)->worker == NULL)
+    lc_pool_nudge(lc_pool_from(s));
+  lc_object_drop(L, 1);
+  return 0;
+}
+
+static int l_pool_tostring (lua_State *L) {
+  Pool *p = pl_check(L);
+  if (!lc_pool_alive(p, L)) lua_pushliteral(L, "lacus.pool (closed)");
+  else lua_pushfstring(L, "lacus.pool (%d workers)", p->nworkers);
+  return 1;
+}
+
+static const luaL_Reg pool_methods[] = {
+  {"map", l_pool_map},
+  {"close", l_pool_close},
+  {NULL, NULL}
+};
+
+static const luaL_Reg pool_meta[] = {
+  {"__close", l_pool_close},
+  {"__gc", l_pool_gc},
+  {"__tostring", l_pool_tostring},
+  {NULL, NULL}
+};
+
+void lc_lib_pool (lua_State *L) {
+  luaL_newmetatable(L, LC_POOL);
+  luaL_setfuncs(L, pool_meta, 0);
+  luaL_newlib(L, pool_methods);
+  lua_setfield(L, -2, "__index");
+  lc_object_register(L, &lc_pool_kind);
+  lua_pushcfunction(L, l_pool_new);
+  lua_setfield(L, -2, "pool");
+}

@@ -1,0 +1,60 @@
+/*
+** lib_worker.c: what a worker's state has: the standard libraries, without
+** what would end the process, and lacus itself. Stands on run/worker.
+*/
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "lib.h"
+
+/* A task must not end the host: it fails instead. */
+static int l_worker_exit (lua_State *L) {
+  return luaL_error(L, "os.exit called in a worker");
+}
+
+static void worker_guard_os (lua_State *L) {
+  if (lua_getglobal(L, LUA_OSLIBNAME) == LUA_TTABLE) {
+    lua_pushcfunction(L, l_worker_exit);
+    lua_setfield(L, -2, "exit");
+  }
+  lua_pop(L, 1);
+}
+
+/* lacus.worker, for luaopen_lacus in this state. */
+static void worker_describe (lua_State *L) {
+  Worker *w = lc_worker_of(L);
+  lua_createtable(L, 0, 2);
+  lua_pushinteger(L, w->id);
+  lua_setfield(L, -2, "id");
+  lua_pushstring(L, w->name);
+  lua_setfield(L, -2, "name");
+  lua_setfield(L, LUA_REGISTRYINDEX, "lacus.worker");
+}
+
+/*
+** coroutine.yield at the level of a task is a result of it, streamed at once;
+** in a coroutine of the task's own it is what it always was.
+*/
+static int l_worker_yield (lua_State *L) {
+  Fiber *f = lc_fiber_here(&lc_worker_of(L)->fibers, L);
+  if (f != NULL) return lc_run_yield(L, f);
+  return lua_yield(L, lua_gettop(L));
+}
+
+static void worker_tap_yield (lua_State *L) {
+  if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE) {
+    lua_pushcfunction(L, l_worker_yield);
+    lua_setfield(L, -2, "yield");
+  }
+  lua_pop(L, 1);
+}
+
+int lc_lib_worker (lua_State *L) {
+  lc_home_open(L, lc_worker_of(L));
+  luaL_openlibs(L);
+  worker_tap_yield(L);
+  worker_guard_os(L);
+  worker_describe(L);
+  lc_lib_preload(L);
+  return 0;
+}
