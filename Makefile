@@ -1,0 +1,311 @@
+# lacus: an embeddable Lua 5.4 worker pool. GNU make; `make help` lists the
+# targets. Everything that is made lies under build/.
+
+# ---- settings: a packager may override any of these -------------------------
+
+CC       ?= cc
+AR       ?= ar
+CFLAGS   ?= -O2 -g
+CPPFLAGS ?=
+LDFLAGS  ?=
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+BINDIR   ?= $(PREFIX)/bin
+LUA_CMOD ?= $(PREFIX)/lib/lua/5.4
+LUA_LMOD ?= $(PREFIX)/share/lua/5.4
+
+# Lua 5.4 is found by pkg-config, unless both of these are given: the folder of
+# lua.h, and the static library that the host binary holds.
+LUA_INCDIR ?=
+LUA_LIB    ?=
+
+# What the tests run with: stock Lua (found if empty), busted, LuaRocks.
+LUA      ?=
+BUSTED   ?=
+LUAROCKS ?= luarocks --lua-version=5.4
+
+# Seconds that one part of the tests, and one fuzz target, may take.
+LIMIT    ?= 300
+FUZZTIME ?= 30
+
+# Where this configuration is built, and its sanitizer; see `tsan` and `asan`.
+BUILD    ?= build
+SANITIZE ?=
+V        ?=
+
+# ---- sources, floor by floor: each includes only what stands above it here ---
+
+base   := $(patsubst %,src/base/%.c,mem shared clock thread park)
+value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted names object \
+	recall decode_ident encode encode_ident image refuse \
+	record)
+run    := $(patsubst %,src/run/%.c,heap timer fiber state worker)
+pool   := $(patsubst %,src/pool/%.c,call batch env fault home stream run pool)
+shared :=
+lib    := $(patsubst %,src/lib/%.c,generator body range source lib_error lib_wait \
+	lib_results lib_pool lib_worker lib)
+host   := $(patsubst %,src/host/%.c,call options main)
+
+# Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.
+sugar  := $(filter-out %/types.lua,$(sort $(wildcard lua/lacus/*.lua)))
+
+# Programs: each file is one.
+ctests := $(sort $(wildcard spec/c/*.c))
+fuzz   := $(sort $(wildcard spec/fuzz/*.c))
+cbench := $(sort $(wildcard bench/*.c))
+
+# ---- flags -------------------------------------------------------------------
+
+# The three errors are mistakes in any C; newer compilers refuse them anyway.
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Werror=implicit-function-declaration -Werror=incompatible-pointer-types \
+	-Werror=int-conversion
+lc_flags = -std=c11 $(WARN) $(WERROR) -Isrc $(lua_flags) -DLACUS_EMBED \
+	-pthread $(SANITIZE) $(CFLAGS) $(CPPFLAGS)
+lc_libs = $(lua_lib) -lm -ldl -pthread
+
+# Found when first used, which is after tools/setup has installed pkg-config.
+once = $(eval $(1) := $(2))$($(1))
+find_lua  = $(shell LUA_INCDIR='$(LUA_INCDIR)' LUA_LIB='$(LUA_LIB)' LUA='$(LUA)' tools/find-lua $(1))
+lua_flags = $(call once,lua_flags,$(call find_lua,cflags))
+lua_lib   = $(call once,lua_lib,$(call find_lua,lib))
+lua_exe   = $(call once,lua_exe,$(call find_lua,exe))
+busted    = $(call once,busted,$(or $(BUSTED),$(shell command -v busted)))
+
+# The host binary holds all of the Lua core and exports its API, and nothing
+# else, so that stock C modules share the one core. A module links no Lua.
+ifeq ($(shell uname),Darwin)
+  export_lua = -Wl,-force_load,$(lua_lib) -Wl,-exported_symbol,_lua*
+  shared_flags = -bundle -undefined dynamic_lookup
+else
+  export_lua = -Wl,--whole-archive $(lua_lib) -Wl,--no-whole-archive \
+	-Wl,--dynamic-list=$(gen)/lua.list
+  shared_flags = -shared
+endif
+
+# ---- what is built ------------------------------------------------------------
+
+gen      := build/gen
+core_src := $(base) $(value) $(run) $(pool) $(shared) $(lib) $(gen)/sugar.c
+core_obj := $(core_src:%.c=$(BUILD)/obj/host/%.o)
+host_obj := $(host:%.c=$(BUILD)/obj/host/%.o)
+mod_obj  := $(core_src:%.c=$(BUILD)/obj/module/%.o)
+core     := $(BUILD)/obj/core.a
+lacus    := $(BUILD)/lacus
+module   := $(BUILD)/module/lacus.so
+ctest_bin := $(ctests:%.c=$(BUILD)/%)
+bench_bin := $(cbench:%.c=$(BUILD)/%)
+fuzz_bin  := $(fuzz:%.c=build/fuzz/%)
+
+# Unless told otherwise, compile on every processor this process may use.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+  MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+endif
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+.PHONY: all host module run test check bench bench-value install uninstall clean \
+	help setup-build setup-test setup-check need ctests ctests-build \
+	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
+	warn-gcc warn-clang cplusplus print-sources
+
+say = $(if $(V),,@echo '  $(1)' '$(2)';)
+
+all: host module
+host: $(lacus)
+module: $(module)
+
+$(BUILD)/obj/host/%.o: %.c | need
+	@mkdir -p $(@D)
+	$(call say,CC    ,$@)$(CC) $(lc_flags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/module/%.o: %.c | need
+	@mkdir -p $(@D)
+	$(call say,CC    ,$@)$(CC) $(lc_flags) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+
+# An archive, so that a test of the lowest floor links no Lua.
+$(core): $(core_obj) Makefile
+	@rm -f $@
+	$(call say,AR    ,$@)$(AR) rcs $@ $(core_obj)
+
+$(lacus): $(core_obj) $(host_obj) $(gen)/lua.list
+	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $(host_obj) \
+	$(core_obj) $(export_lua) -lm -ldl -pthread
+
+$(module): $(mod_obj)
+	@mkdir -p $(@D)
+	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) $(shared_flags) -o $@ \
+	$(mod_obj) -pthread
+
+$(ctest_bin) $(bench_bin): $(BUILD)/%: $(BUILD)/obj/host/%.o $(core)
+	@mkdir -p $(@D)
+	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $< $(core) $(lc_libs)
+
+$(gen)/lua.list: Makefile
+	@mkdir -p $(@D)
+	@echo '{ lua_*; luaL_*; luaopen_*; };' > $@
+
+# The folder is a prerequisite too: a file that goes away counts as a change.
+$(gen)/sugar.c: $(gen)/embed $(sugar) $(wildcard lua/lacus)
+	$(call say,EMBED ,$@)$(gen)/embed $(sugar) > $@
+
+$(gen)/embed: tools/embed.c | need
+	@mkdir -p $(@D)
+	$(call say,CC    ,$@)$(CC) -std=c11 $(WARN) $(lua_flags) $(CFLAGS) -o $@ $< $(lc_libs)
+
+-include $(core_obj:.o=.d) $(host_obj:.o=.d) $(mod_obj:.o=.d)
+-include $(ctests:%.c=$(BUILD)/obj/host/%.d) $(cbench:%.c=$(BUILD)/obj/host/%.d)
+
+# ---- what the machine needs ------------------------------------------------------
+
+# `need` only says what is missing; run, test, check and bench install it.
+need:
+	@LUA_INCDIR='$(LUA_INCDIR)' LUA_LIB='$(LUA_LIB)' tools/setup --report build
+setup-build setup-test setup-check: setup-%:
+	@LUA_INCDIR='$(LUA_INCDIR)' LUA_LIB='$(LUA_LIB)' tools/setup $*
+
+# ---- running -----------------------------------------------------------------------
+
+run: setup-build
+	@$(MAKE) host
+	$(lacus) examples/wordcount.lua
+
+bench: setup-test
+	@$(MAKE) all
+	$(spec_env) $(lacus) bench/run.lua
+
+bench-value: $(filter %/value,$(bench_bin))
+	$<
+
+# ---- tests ---------------------------------------------------------------------------
+
+# Each part goes on record through tools/tally; a part that crashes, hangs or
+# says nothing counts as a failure. The last line sums them up.
+test_parts  := all symbols ctests specs-host specs-lua rock examples
+check_parts := floors lists lint warn-gcc warn-clang cplusplus tsan asan
+
+test: setup-test
+	@rm -rf build/tally/test
+	@TALLY=build/tally/test; export TALLY; for part in $(test_parts); do \
+	  tools/tally begin; $(MAKE) $$part || tools/tally missed $$part; done; tools/tally sum
+
+check: setup-check
+	@rm -rf build/tally/check
+	@TALLY=build/tally/check; export TALLY; for part in $(check_parts); do \
+	  tools/tally begin; $(MAKE) $$part || tools/tally missed $$part; done; tools/tally sum
+
+# Specs learn from these what they run on; spec/support/proc.lua reads them.
+spec_env = LACUS_BIN=$(lacus) LACUS_MODULE=$(module) LACUS_LUA=$(lua_exe)
+specs    = $(busted) -o spec/support/handler.lua --pattern=_spec $(SPEC_FLAGS) $(or $(SPEC),spec)
+tally    = LIMIT=$(LIMIT) tools/tally
+
+ctests-build: $(ctest_bin)
+ctests:
+	@status=0; $(MAKE) -k ctests-build || status=1; for t in $(ctest_bin); do \
+	  $(tally) tests $$t $$t || status=1; done; exit $$status
+
+specs-host: host
+	@$(spec_env) LACUS_ON=host $(tally) tests $(BUILD)/specs-host $(lacus) $(specs)
+
+specs-lua: host module
+	@$(spec_env) LACUS_ON=lua LUA_CPATH='$(BUILD)/module/?.so;;' \
+	  $(tally) tests $(BUILD)/specs-lua $(lua_exe) $(specs) --exclude-tags=host
+
+rock:
+	@if command -v luarocks >/dev/null; then LUA=$(lua_exe) LUAROCKS='$(LUAROCKS)' \
+	  $(tally) tests rock tools/rock; \
+	else tools/tally skipped rock 'no luarocks'; fi
+
+examples: host
+	@$(spec_env) $(tally) tests examples $(lacus) tools/examples.lua
+
+symbols: all
+	@LUA=$(lua_exe) $(tally) tests symbols tools/symbols $(lacus) $(module)
+
+# ---- checks ---------------------------------------------------------------------------
+
+floors:
+	@$(tally) tests floors $(lua_exe) tools/floors.lua --self-test
+
+lists:
+	@$(tally) tests lists $(lua_exe) tools/lists.lua \
+	  $(core_src) -- $(sugar) -- $(host)
+
+lint:
+	@if command -v luacheck >/dev/null; then \
+	  $(tally) check luacheck luacheck -q --codes \
+	  $(wildcard lua spec tools bench examples); \
+	else tools/tally skipped luacheck 'no luacheck'; fi
+
+warn-gcc warn-clang: warn-%:
+	@if command -v $* >/dev/null; then $(tally) check warnings-$* $(MAKE) \
+	  BUILD=build/warn-$* CC=$* WERROR=-Werror all ctests-build; \
+	else tools/tally skipped warnings-$* 'no $*'; fi
+
+# The amalgamation is to compile as C++ too.
+cplusplus: $(gen)/sugar.c
+	@if command -v g++ >/dev/null; then $(tally) check c++ g++ -x c++ -std=gnu++23 \
+	  -Wall -Wextra -fsyntax-only -Isrc $(lua_flags) -DLACUS_EMBED $(core_src) $(host); \
+	else tools/tally skipped c++ 'no g++'; fi
+
+# These build in folders of their own, but share what is generated.
+warn-gcc warn-clang tsan asan: $(gen)/sugar.c $(gen)/lua.list
+
+# Specs tagged #notsan or #noasan cannot run under that sanitizer: the spec says why.
+tsan: export TSAN_OPTIONS = halt_on_error=1:exitcode=66:second_deadlock_stack=1
+asan: export ASAN_OPTIONS = detect_leaks=1:exitcode=67:detect_stack_use_after_return=1
+asan: export LSAN_OPTIONS = exitcode=68
+asan: export UBSAN_OPTIONS = print_stacktrace=1:halt_on_error=1:exitcode=69
+tsan asan:
+	@tools/sanitizer $@ $(CC) || exit 0; status=0; for part in ctests specs-host; do \
+	  $(MAKE) BUILD=build/$@ CFLAGS='-O1 -g -fno-omit-frame-pointer' \
+	    SANITIZE="`tools/sanitizer --flags $@`" LIMIT=$$(( $(LIMIT) * 3 )) \
+	    SPEC_FLAGS='$(SPEC_FLAGS) --exclude-tags=no$@' $$part || status=1; done; exit $$status
+
+# Fuzz targets are libFuzzer's: LLVMFuzzerTestOneInput in spec/fuzz/NAME.c.
+$(fuzz_bin): build/fuzz/%: %.c $(core_src) | need
+	@mkdir -p $(@D)
+	$(call say,FUZZ  ,$@)clang $(lc_flags) -O1 -g -fsanitize=fuzzer,address,undefined \
+	  -fno-sanitize-recover=all -o $@ $< $(core_src) $(lc_libs)
+
+fuzz: $(fuzz_bin)
+	@status=0; for f in $(fuzz_bin); do mkdir -p $$f.corpus; \
+	  $(tally) check $$f $$f -max_total_time=$(FUZZTIME) \
+	    -artifact_prefix=$$f. $$f.corpus || status=1; \
+	  done; exit $$status
+
+# ---- installing --------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LUA_CMOD) $(DESTDIR)$(LUA_LMOD)/lacus
+	install -m 755 build/lacus $(DESTDIR)$(BINDIR)/lacus
+	install -m 755 build/module/lacus.so $(DESTDIR)$(LUA_CMOD)/lacus.so
+	for f in $(wildcard lua/lacus/*.lua); do \
+	  install -m 644 $$f $(DESTDIR)$(LUA_LMOD)/lacus/ || exit 1; done
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/lacus $(DESTDIR)$(LUA_CMOD)/lacus.so
+	rm -rf $(DESTDIR)$(LUA_LMOD)/lacus
+
+clean:
+	rm -rf build
+
+# ---- for the tools ---------------------------------------------------------------------------
+
+print-sources:
+	@echo $(filter-out $(gen)/%,$(core_src))
+
+help:
+	@echo 'make            build/lacus and build/module/lacus.so'
+	@echo 'make run        set the machine up, build, run examples/wordcount.lua'
+	@echo 'make test       set up, build, run every test      (LIMIT=seconds a part)'
+	@echo 'make check      set up; warnings, sanitizers, lint, floors, symbols'
+	@echo 'make bench      the benchmarks                     bench-value: C part'
+	@echo 'make install    PREFIX=/usr/local DESTDIR=         uninstall'
+	@echo 'make clean      removes build/'
+	@echo
+	@echo 'parts of test:  $(test_parts)'
+	@echo 'parts of check: $(check_parts)'
+	@echo 'make specs-host SPEC=spec/x_spec.lua SPEC_FLAGS="--filter=word"'
+	@echo 'make fuzz       FUZZTIME=seconds a target; needs clang'
