@@ -1,0 +1,537 @@
+/*
+** value_cross.c: what crosses between two states, kind by kind, told by Lua
+** chunks (see value.h for the functions that they find).
+*/
+#include "value.h"
+
+static void scalars_are_exact (void) {
+  border_run("=scalars_are_exact",
+    "local function same(a, b)\n"
+    "  return math.type(a) == math.type(b) and type(a) == type(b)\n"
+    "    and (a == b or (a ~= a and b ~= b))\n"
+    "    and (math.type(a) ~= 'float' or string.pack('n', a) == string.pack('n', b))\n"
+    "end\n"
+    "for _, v in ipairs {\n"
+    "  0, -1, -16, -17, 111, 112, 127, 128, -128, -129, 32767, 32768, -32768,\n"
+    "  -32769, 2^31 | 0, -(2^31 | 0), -(2^31 | 0) - 1, math.mininteger,\n"
+    "  math.maxinteger, 0.0, -0.0, 1.0, 2.5, 2^53, 2^63, -2^63, 1e308, 5e-324,\n"
+    "  1 / 0, -1 / 0, 0 / 0, -(0 / 0), '', 'a', 'a\\0b\\xff\\xc0', ('x'):rep(31),\n"
+    "  ('x'):rep(32), ('x'):rep(255), ('x'):rep(256), ('x'):rep(70000), true, false\n"
+    "} do\n"
+    "  check(same(copy(v), v), tostring(v):sub(1, 40))\n"
+    "  check(same(copy({ v })[1], v), 'in a list')\n"
+    "  check(same(copy({ k = v }).k, v), 'in a field')\n"
+    "  if v == v then check(next(copy({ [v] = 1 })) == v, 'as a key') end\n"
+    "end\n");
+}
+
+static void counts_are_kept (void) {
+  border_run("=counts_are_kept",
+    "check(select('#', copy()) == 0)\n"
+    "check(select('#', copy(nil)) == 1)\n"
+    "check(select('#', copy(nil, nil, {}, nil)) == 4)\n"
+    "local t = {}\n"
+    "for i = 1, 200 do t[i] = i end\n"
+    "check(select('#', copy(table.unpack(t))) == 200)\n"
+    "check(select(200, copy(table.unpack(t))) == 200)\n"
+    "t[100] = {}\n"
+    "check(select(200, copy(table.unpack(t))) == 200)\n");
+}
+
+static void a_string_of_100_megabytes (void) {
+  border_run("=a_string_of_100_megabytes",
+    "local s = ('0123456789abcdef'):rep(100 * 65536)\n"
+    "check(copy(s) == s)\n"
+    "local a, b = copy({ s, s }, s)\n"
+    "check(a[1] == s and b == s)\n"
+    "check(bytes({ s, s }, s) < #s + 100, 'sent once')\n");
+}
+
+static void arrays_of_every_shape (void) {
+  border_run("=arrays_of_every_shape",
+    "local function equal(a, b)\n"
+    "  local n = 0\n"
+    "  for k, v in next, a do\n"
+    "    n = n + 1\n"
+    "    if rawget(b, k) ~= v or math.type(v) ~= math.type(b[k]) then return false end\n"
+    "  end\n"
+    "  for _ in next, b do n = n - 1 end\n"
+    "  return n == 0\n"
+    "end\n"
+    "for _, n in ipairs { 1, 46, 47, 48, 49, 63, 64, 65, 1000 } do\n"
+    "  local float, int, mixed, back, holes, hash = {}, {}, {}, {}, {}, {}\n"
+    "  for i = 1, n do\n"
+    "    float[i] = i / 3\n"
+    "    int[i] = (i * 2654435761) >> (i % 60)\n"
+    "    mixed[i] = i % 3 == 0 and i + 0.5 or i % 5 == 0 and 's' .. i or i\n"
+    "    back[n - i + 1] = i\n"
+    "    if i % 3 ~= 0 then holes[i] = i end\n"
+    "    hash[i] = i; hash['k' .. i] = i; hash[-i] = i\n"
+    "  end\n"
+    "  for _, t in ipairs { float, int, mixed, back, holes, hash } do\n"
+    "    check(equal(t, copy(t)), 'n = ' .. n)\n"
+    "    t.extra = true; t[0] = 1; t[n + 10] = 5\n"
+    "    check(equal(t, copy(t)), 'n = ' .. n .. ' and more')\n"
+    "    t[n] = nil\n"
+    "    check(equal(t, copy(t)), 'n = ' .. n .. ' and less')\n"
+    "  end\n"
+    "end\n"
+    "local desert = {}\n"
+    "for k = 0, 60 do desert[1 << k] = k end\n"
+    "check(equal(desert, copy(desert)), 'a border behind a desert')\n"
+    "local stack = {}\n"
+    "for i = 1, 65 do stack[i] = i end\n"
+    "stack[66] = 1; stack.x = 1; stack[66] = nil; stack[65] = nil\n"
+    "check(equal(stack, copy(stack)))\n"
+    "local million = {}\n"
+    "for i = 1, 1000000 do million[i] = i end\n"
+    "check(equal(million, copy(million)))\n"
+    "local keys = {}\n"
+    "for i = 1, 1000 do keys[i + 0.5] = i; keys[{}] = i end\n"
+    "keys[true] = 1; keys[false] = 2\n"
+    "local n = 0\n"
+    "for k in pairs(copy(keys)) do n = n + 1 end\n"
+    "check(n == 2002)\n");
+}
+
+static void shape_is_kept (void) {
+  border_run("=shape_is_kept",
+    "local t = {}\n"
+    "t.self = t; t[t] = t\n"
+    "local c = copy(t)\n"
+    "check(c.self == c and c[c] == c and c ~= t)\n"
+    "local x = {}\n"
+    "local a, b, d = copy(x, { x }, { k = { [x] = x } })\n"
+    "check(b[1] == a and d.k[a] == a)\n"
+    "local ring = {}\n"
+    "for i = 1, 500 do ring[i] = { i = i } end\n"
+    "for i = 1, 500 do ring[i].next = ring[i % 500 + 1] end\n"
+    "local r = copy(ring[1])\n"
+    "local p = r\n"
+    "for i = 1, 500 do check(p.i == i); p = p.next end\n"
+    "check(p == r)\n");
+}
+
+static void depth_takes_no_stack (void) {
+  border_run("=depth_takes_no_stack",
+    "local list\n"
+    "for i = 1, 1000000 do list = { list, i } end\n"
+    "local p, n = copy(list), 0\n"
+    "while p do n = n + 1; p = p[1] end\n"
+    "check(n == 1000000)\n"
+    "list, p = nil, nil\n"
+    "collectgarbage()\n"
+    "local keyed = {}\n"
+    "for i = 1, 10000 do keyed = { [keyed] = i } end\n"
+    "local n, p = 0, copy(keyed)\n"
+    "while next(p) do n = n + 1; p = next(p) end\n"
+    "check(n == 10000)\n"
+    "local f = function() return 0 end\n"
+    "for i = 1, 10000 do local g = f; f = function() return g end end\n"
+    "check(there(function(f)\n"
+    "  local n = 0\n"
+    "  while f() ~= 0 do f = f(); n = n + 1 end\n"
+    "  return n\n"
+    "end, f) == 10000)\n"
+    "local meta\n"
+    "for i = 1, 5000 do meta = setmetatable({ i }, { __index = meta }) end\n"
+    "check(copy(meta)[1] == 5000)\n");
+}
+
+static void functions_take_their_upvalues_along (void) {
+  border_run("=functions_take_their_upvalues_along",
+    "local n = 10\n"
+    "local function count(k) n = n + k; return n end\n"
+    "check(there(count, 5) == 15)\n"
+    "check(n == 10, 'by value')\n"
+    "check(copy(count) == count, 'the original again')\n"
+    "n = 20\n"
+    "check(there(count, 1) == 21, 'as they are now')\n"
+    "local function set(v) n = v end\n"
+    "local function get() return n end\n"
+    "check(there(function(s, g) s(7); return g() end, set, get) == 7, 'shared')\n"
+    "check(n == 20)\n"
+    "local function fib(i) return i < 2 and i or fib(i - 1) + fib(i - 2) end\n"
+    "check(there(fib, 15) == 610)\n"
+    "local even, odd\n"
+    "function even(i) if i == 0 then return true end return odd(i - 1) end\n"
+    "function odd(i) if i == 0 then return false end return even(i - 1) end\n"
+    "check(there(odd, 7) == true)\n"
+    "local t = {}\n"
+    "function t.f() return t end\n"
+    "check(there(function(t) return t.f() == t end, t))\n"
+    "check(there(function(f) return f().f == f end, t.f))\n");
+}
+
+static void functions_know_their_globals (void) {
+  border_run("=functions_know_their_globals",
+    "check(there(function() return print ~= nil and _ENV == _G end))\n"
+    "there(function() marker = 1 end)\n"
+    "check(marker == nil and there(function() return marker end) == 1)\n"
+    "local g = _G\n"
+    "check(there(function() return g == _G end))\n"
+    "check(copy(_G) == _G and copy({ _G })[1] == _G)\n"
+    "local function own()\n"
+    "  local _ENV = { y = 5 }\n"
+    "  return function(v) y = v or y; return y, _ENV end\n"
+    "end\n"
+    "check(there(own()) == 5)\n"
+    "local set, get\n"
+    "do local _ENV = { y = 1 }; set = function(v) y = v end; get = function() return y end end\n"
+    "check(there(function(s, g) s(9); return g() end, set, get) == 9)\n");
+}
+
+static void errors_name_file_and_line (void) {
+  border_run("=errors_name_file_and_line",
+    "local ok, err = pcall(there, load(\"\\n\\nerror('boom')\", '@some/file.lua'))\n"
+    "check(err:find('some/file.lua:3: boom', 1, true), err)\n");
+}
+
+static void a_function_that_comes_back_is_the_original (void) {
+  border_run("=a_function_that_comes_back_is_the_original",
+    "local up = {}\n"
+    "local function f() return up end\n"
+    "local a, b = copy(f, { f })\n"
+    "check(a == f and b[1] == f)\n"
+    "check(there(function(g) return g, function() return g end end, f) == f)\n"
+    "local _, wrap = there(function(g) return 1, function() return g end end, f)\n"
+    "check(wrap() == f)\n"
+    "check(there(function(g) kept = g end, f) == nil)\n"
+    "check(there(function() return kept end) == f)\n"
+    "up = { 1 }\n"
+    "check(there(function(g) return g()[1] end, f) == 1, 'fresh upvalues')\n"
+    "check(there(function() return kept()[1] end) == nil, 'not under the first')\n"
+    "local plain = function() return 1 end\n"
+    "there(function(g) plain1 = g end, plain)\n"
+    "check(there(function(g) return g == plain1 end, plain), 'kept there')\n"
+    "local p, q = function() end, function() end\n"
+    "check(there(function(p, q) return p ~= q end, p, q))\n"
+    "local made = there(function() made = function() return 'away' end return made end)\n"
+    "check(made() == 'away')\n"
+    "check(there(function(g) return g == made end, made))\n");
+}
+
+static void a_million_closures_cost_nothing_for_ever (void) {
+  border_run("=a_million_closures_cost_nothing_for_ever",
+    "local function counter(i) return function() return i end end\n"
+    "for i = 1, 2000 do there(counter(i)) end\n"
+    "collectgarbage(); there(collectgarbage); collectgarbage()\n"
+    "local home, away = memory()\n"
+    "for i = 1, 20000 do there(counter(i)) end\n"
+    "collectgarbage(); there(collectgarbage); collectgarbage()\n"
+    "there(collectgarbage)\n"
+    "local home2, away2, mem = memory()\n"
+    "check(home2 < home + 20000 and away2 < away + 20000,\n"
+    "  ('%d %d, %d %d'):format(home, home2, away, away2))\n");
+}
+
+static void classes_are_themselves (void) {
+  border_run("=classes_are_themselves",
+    "local Point = {}\n"
+    "Point.__index = Point\n"
+    "function Point.new(x) return setmetatable({ x = x }, Point) end\n"
+    "function Point:get() return self.x end\n"
+    "function Point.__add(a, b) return Point.new(a.x + b.x) end\n"
+    "function Point.__eq(a, b) return a.x == b.x end\n"
+    "local p = copy(Point.new(4))\n"
+    "check(getmetatable(p) == Point and p:get() == 4)\n"
+    "check(copy(Point) == Point and copy({ Point }, Point)[1] == Point)\n"
+    "local sum = there(function(a, b)\n"
+    "  assert(getmetatable(a) == getmetatable(b))\n"
+    "  first = first or getmetatable(a)\n"
+    "  assert(first == getmetatable(a))\n"
+    "  return a + b\n"
+    "end, Point.new(1), Point.new(2))\n"
+    "check(getmetatable(sum) == Point and sum:get() == 3)\n"
+    "check(there(function(a) return getmetatable(a) == first end, Point.new(3)))\n"
+    "Point.unit = 7\n"
+    "check(there(function(p) return p.unit end, Point.new(1)) == nil, 'as at begin')\n"
+    "begin()\n"
+    "check(there(function(p) return p.unit end, Point.new(1)) == 7)\n"
+    "Point.unit = nil\n"
+    "begin()\n"
+    "check(there(function(p) return p.unit end, Point.new(1)) == nil)\n"
+    "check(there(function(p) return getmetatable(p) == first end, Point.new(3)))\n"
+    "local only = { __add = function() return 'added' end }\n"
+    "check(there(function(a) return a + a end, setmetatable({}, only)) == 'added')\n"
+    "check(getmetatable(copy(setmetatable({}, only))) == only)\n"
+    "check(copy(only) == only, 'a class by now')\n"
+    "local late = { __call = function() return 1 end }\n"
+    "local a, b = copy(late, setmetatable({}, late))\n"
+    "check(a == late and getmetatable(b) == late)\n");
+}
+
+static void classes_know_each_other (void) {
+  border_run("=classes_know_each_other",
+    "local Base, Derived, Other = {}, {}, {}\n"
+    "Base.__index = Base; Derived.__index = Derived; Other.__index = Other\n"
+    "function Base:name() return 'base' end\n"
+    "setmetatable(Derived, { __index = Base, __call = function(c) return setmetatable({}, c) end })\n"
+    "Derived.other = Other; Other.friend = Derived; Other.base = Base\n"
+    "local d = Derived()\n"
+    "local back = copy(d)\n"
+    "check(getmetatable(back) == Derived and back:name() == 'base')\n"
+    "check(there(function(d)\n"
+    "  local D = getmetatable(d)\n"
+    "  return D.other.friend == D and d:name() == 'base'\n"
+    "    and D.other.base == getmetatable(D).__index\n"
+    "end, d))\n"
+    "check(there(function(d) return getmetatable(d)() end, d):name() == 'base')\n"
+    "local selfish = {}\n"
+    "selfish.__index = selfish\n"
+    "setmetatable(selfish, selfish)\n"
+    "check(copy(selfish) == selfish)\n"
+    "local hidden = setmetatable({}, { __metatable = false, __index = { v = 3 } })\n"
+    "check(there(function(h) return h.v end, hidden) == 3)\n");
+}
+
+static void classes_made_there (void) {
+  border_run("=classes_made_there",
+    "local obj = there(function()\n"
+    "  Made = {}\n"
+    "  Made.__index = Made\n"
+    "  function Made:hi() return 'hi ' .. self.name end\n"
+    "  return setmetatable({ name = 'bob' }, Made)\n"
+    "end)\n"
+    "check(obj:hi() == 'hi bob')\n"
+    "check(there(function(o) return getmetatable(o) == Made end, obj))\n"
+    "check(getmetatable(there(function() return setmetatable({}, Made) end))\n"
+    "  == getmetatable(obj))\n"
+    "there(function() Made.more = 1 end)\n"
+    "check(obj.more == nil)\n"
+    "begin()\n"
+    "there(function() return setmetatable({}, Made) end)\n"
+    "check(obj.more == 1)\n");
+}
+
+static void classes_survive_collection (void) {
+  border_run("=classes_survive_collection",
+    "local C = {}\n"
+    "C.__index = C\n"
+    "for i = 1, 5 do\n"
+    "  local o = copy(setmetatable({}, C))\n"
+    "  check(getmetatable(o) == C)\n"
+    "  collectgarbage(); there(collectgarbage); collectgarbage()\n"
+    "end\n"
+    "for i = 1, 600 do\n"
+    "  local K = {}\n"
+    "  K.__index = K; K.i = i\n"
+    "  check(copy(setmetatable({}, K)).i == i)\n"
+    "end\n");
+}
+
+static void weak_and_closing_tables (void) {
+  border_run("=weak_and_closing_tables",
+    "local weak = copy(setmetatable({ [1] = 'x' }, { __mode = 'k' }))\n"
+    "check(getmetatable(weak).__mode == 'k')\n"
+    "local closed = 0\n"
+    "do\n"
+    "  local c <close> = copy(setmetatable({}, { __close = function() closed = closed + 1 end }))\n"
+    "end\n"
+    "check(closed == 1)\n");
+}
+
+static void names_are_not_copied (void) {
+  border_run("=names_are_not_copied",
+    "for _, v in ipairs { print, string, string.format, math, io, io.stdout,\n"
+    "  io.stdout.write, io.open, coroutine.wrap, require, package, package.loaded,\n"
+    "  table.unpack, os.time, utf8.char, debug.traceback, select } do\n"
+    "  check(copy(v) == v)\n"
+    "  check(copy({ [v] = v })[v] == v)\n"
+    "end\n"
+    "check(there(function(f) return f == print end, print))\n"
+    "local out, write = io.stdout, io.stdout.write\n"
+    "check(there(function() return out == io.stdout and write == out.write end))\n"
+    "fmt = string.format; aprint = print\n"
+    "begin()\n"
+    "check(there(function(f, p) return f == string.format and p == print end, fmt, aprint))\n"
+    "mine = { 1 }\n"
+    "begin()\n"
+    "check(copy(mine) ~= mine, 'a global of the script is data')\n");
+}
+
+static void modules_go_by_name (void) {
+  border_run("=modules_go_by_name",
+    "package.preload.shapes = function()\n"
+    "  local M = { list = { 1, 2 }, Shape = {} }\n"
+    "  M.Shape.__index = M.Shape\n"
+    "  function M.Shape:area() return self.a end\n"
+    "  function M.new(a) return setmetatable({ a = a }, M.Shape) end\n"
+    "  return setmetatable(M, { __index = function() error 'strict' end,\n"
+    "    __newindex = function() error 'strict' end })\n"
+    "end\n"
+    "local shapes = require 'shapes'\n"
+    "local ok, err = pcall(copy, shapes.new)\n"
+    "check(not ok and err:find(\"module 'shapes' is not found in this state\", 1, true), err)\n"
+    "there(load \"package.preload.shapes = load(...)\", [[\n"
+    "  local M = { list = {}, Shape = {}, where = 'there' }\n"
+    "  M.Shape.__index = M.Shape\n"
+    "  function M.Shape:area() return self.a * 2 end\n"
+    "  function M.new(a) return setmetatable({ a = a }, M.Shape) end\n"
+    "  return M]])\n"
+    "check(copy(shapes.new) == shapes.new and copy(shapes) == shapes)\n"
+    "check(there(function() return shapes.where end) == 'there')\n"
+    "check(there(function(s) return s:area() end, shapes.new(4)) == 8)\n"
+    "check(getmetatable(copy(shapes.new(1))) == shapes.Shape)\n"
+    "check(copy(shapes.Shape.area) == shapes.Shape.area)\n"
+    "check(copy({ shapes.list })[1] == shapes.list)\n"
+    "rawset(shapes, 'late', function() end)\n"
+    "package.loaded.nothing = false\n"
+    "package.loaded[1] = {}\n"
+    "check(copy(shapes.late) == shapes.late, 'by value before the next look')\n"
+    "package.loaded.other = {}\n"
+    "begin()\n"
+    "local ok, err = pcall(copy, shapes.late)\n"
+    "check(err:find(\"module 'shapes' has no 'late' in this state\", 1, true), err)\n"
+    "package.loaded.answer = function() return 42 end\n"
+    "begin()\n"
+    "there(function() package.loaded.answer = function() return 43 end end)\n"
+    "check(there(function(f) return f() end, package.loaded.answer) == 43)\n");
+}
+
+static void debian_modules (void) {
+  border_run("=debian_modules",
+    "for _, name in ipairs { 'lpeg', 'cjson', 'lfs' } do\n"
+    "  local ok, M = pcall(require, name)\n"
+    "  if ok then\n"
+    "    begin()\n"
+    "    check(copy(M) == M, name)\n"
+    "    for k, f in pairs(M) do\n"
+    "      if type(f) == 'function' then check(copy(f) == f, k) end\n"
+    "    end\n"
+    "  end\n"
+    "end\n"
+    "local ok, cjson = pcall(require, 'cjson')\n"
+    "if ok then\n"
+    "  check(there(function(s) return cjson.decode(s)[2] end, '[1,2]') == 2)\n"
+    "  check(copy(cjson.null) == cjson.null)\n"
+    "end\n");
+}
+
+static void transfer (void) {
+  border_run("=transfer",
+    "local function made(a, b) return { sum = a + b } end\n"
+    "local mt = { __transfer = function(t) return made, t[1], t[2] end }\n"
+    "local t = setmetatable({ 1, 2 }, mt)\n"
+    "local c = copy({ t, t, k = { t } })\n"
+    "check(c[1].sum == 3 and c[1] == c[2] and c.k[1] == c[1])\n"
+    "local inner = setmetatable({}, { __transfer = function()\n"
+    "  return function(x) return { got = x } end, t end })\n"
+    "check(copy(inner).got.sum == 3)\n"
+    "local deep = {}\n"
+    "local d = deep\n"
+    "for i = 1, 300 do d.next = {}; d = d.next end\n"
+    "d.stop = true\n"
+    "local whole = setmetatable({}, { __transfer = function()\n"
+    "  return function(x)\n"
+    "    local n = 0\n"
+    "    while x.next do x = x.next; n = n + 1 end\n"
+    "    return { n = n, stop = x.stop }\n"
+    "  end, deep end })\n"
+    "local w = copy({ whole })[1]\n"
+    "check(w.n == 300 and w.stop, 'values are complete when the function runs')\n"
+    "local file = setmetatable({ gone = 0 }, { __gc = function() end,\n"
+    "  __transfer = function() return io.tmpfile end })\n"
+    "check(there(function(f) return io.type(f) end, file) == 'file')\n"
+    "local made = 0\n"
+    "local fresh = setmetatable({}, { __transfer = function()\n"
+    "  made = made + 1\n"
+    "  local big = {}\n"
+    "  for i = 1, 100 do big[i] = { tostring(i) } end\n"
+    "  collectgarbage()\n"
+    "  return function(...) return { ... } end, big, made end })\n"
+    "local many = {}\n"
+    "for i = 1, 50 do many[i] = setmetatable({}, getmetatable(fresh)) end\n"
+    "local back = copy(many)\n"
+    "for i = 1, 50 do\n"
+    "  for k = 1, 100 do check(back[i][1][k][1] == tostring(k)) end\n"
+    "end\n"
+    "local ok, err = pcall(copy, setmetatable({}, { __transfer = function() error 'boo' end }))\n"
+    "check(not ok and err:find 'boo')\n"
+    "local ok, err = pcall(copy, setmetatable({}, { __transfer = function() end }))\n"
+    "check(not ok and err:find 'must return a function')\n"
+    "check(copy(1) == 1)\n"
+    "local again = setmetatable({}, { __transfer = function()\n"
+    "  copy({ 'inside' }, print)\n"
+    "  return function() return 'nested' end end })\n"
+    "check(copy({ again, again })[2] == 'nested')\n");
+}
+
+static void refusals_say_where (void) {
+  border_run("=refusals_say_where",
+    "local function why(...)\n"
+    "  local n, way, what = refused(...)\n"
+    "  return n and n .. way .. ': ' .. what\n"
+    "end\n"
+    "local function is(got, want) check(got == want, tostring(got)) end\n"
+    "local co = coroutine.create(print)\n"
+    "is(why(co), '1: a coroutine')\n"
+    "is(why(1, 2, { co }), '3[1]: a coroutine')\n"
+    "is(why({ config = { handlers = { 1, 2, co } } }), '1.config.handlers[3]: a coroutine')\n"
+    "is(why({ log = { file = io.tmpfile() } }), '1.log.file: a FILE* handle')\n"
+    "is(why({ ['odd key'] = co }), '1[\"odd key\"]: a coroutine')\n"
+    "is(why({ ['a\"\\n'] = co }), '1[\"a\\\\\"\\\\010\"]: a coroutine')\n"
+    "is(why({ [1.5] = co }), '1[1.5]: a coroutine')\n"
+    "is(why({ [true] = { [-3] = co } }), '1[true][-3]: a coroutine')\n"
+    "is(why({ [co] = 1 }), '1, a key: a coroutine')\n"
+    "is(why({ [{}] = co }), '1[a table]: a coroutine')\n"
+    "is(why(setmetatable({}, { __index = co })), '1, metatable, field .__index: a coroutine')\n"
+    "is(why(setmetatable({}, { __gc = function() end })), '1: a table with a __gc metamethod')\n"
+    "is(why(string.gmatch('a', 'a')), '1: a C function')\n"
+    "local done = load([[\n"
+    "local file = ...\n"
+    "return { done = function() return file end }]], '@script.lua')(io.tmpfile())\n"
+    "is(why(done),\n"
+    "  \"1.done, upvalue 'file' of function at script.lua:2: a FILE* handle\")\n"
+    "local outer = load([[\n"
+    "local g = ...\n"
+    "return function() return g() end]], '@outer.lua')(done.done)\n"
+    "is(why(outer), \"1, upvalue 'g' of function at outer.lua:2, \"\n"
+    "  .. \"upvalue 'file' of function at script.lua:2: a FILE* handle\")\n"
+    "local stripped = load(string.dump(load 'local a = ... return function() return a end', true))(co)\n"
+    "is(why(stripped), '1, upvalue 1 of function at ?:1: a coroutine')\n"
+    "local long = co\n"
+    "for i = 1, 100 do long = { n = long } end\n"
+    "is(why(long), '1' .. ('.n'):rep(12) .. '...' .. ('.n'):rep(12) .. ': a coroutine')\n"
+    "is(why({ a = { b = { c = co } }, z = { co } }), '1.z[1]: a coroutine')\n"
+    "is(why(setmetatable({}, { __transfer = function() return rawequal, { x = co } end })),\n"
+    "  '1, value 1 of its __transfer, field .x: a coroutine')\n"
+    "local t = {}\n"
+    "setmetatable(t, { __transfer = function() return rawequal, t end })\n"
+    "is(why({ t }), '1[1]: a table that its own __transfer leads to')\n"
+    "local chain = 1\n"
+    "for i = 1, 500 do\n"
+    "  local inner = chain\n"
+    "  chain = setmetatable({}, { __transfer = function() return rawequal, inner end })\n"
+    "end\n"
+    "check(why(chain):find 'a __transfer too deep')\n"
+    "is(why(1, 'x', {}), nil)\n"
+    "local ok, err = pcall(there, function() return coroutine.create(print) end)\n"
+    "check(err == 'there: cannot send args[1]: a coroutine', err)\n"
+    "check(copy({ 1 })[1] == 1)\n");
+}
+
+int main (void) {
+  RUN(scalars_are_exact);
+  RUN(counts_are_kept);
+  RUN(a_string_of_100_megabytes);
+  RUN(arrays_of_every_shape);
+  RUN(shape_is_kept);
+  RUN(depth_takes_no_stack);
+  RUN(functions_take_their_upvalues_along);
+  RUN(functions_know_their_globals);
+  RUN(errors_name_file_and_line);
+  RUN(a_function_that_comes_back_is_the_original);
+  RUN(a_million_closures_cost_nothing_for_ever);
+  RUN(classes_are_themselves);
+  RUN(classes_know_each_other);
+  RUN(classes_made_there);
+  RUN(classes_survive_collection);
+  RUN(weak_and_closing_tables);
+  RUN(names_are_not_copied);
+  RUN(modules_go_by_name);
+  RUN(debian_modules);
+  RUN(transfer);
+  RUN(refusals_say_where);
+  return check_end();
+}
