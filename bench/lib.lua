@@ -1,0 +1,150 @@
+--- lib: what the questions in this folder share: interleaved timing, medians, the
+--- rivals that are installed, and the rows of the table.
+---
+--- A question is a file that gives a function of this module. It measures, and calls
+--- `row` once for each rival. Times are seconds until they are printed.
+
+local lacus = require "lacus"
+
+local M = { workers = 2, rows = {}, skipped = {} }
+
+function M.median(list)
+  table.sort(list)
+  local middle = (#list + 1) // 2
+  return #list % 2 == 1 and list[middle] or (list[middle] + list[middle + 1]) / 2
+end
+
+--- Seconds that `f` took, divided by `n`.
+function M.time(n, f, ...)
+  local begun = lacus.now()
+  f(...)
+  return (lacus.now() - begun) / n
+end
+
+--- Median of `n` calls of `f`, each alone; `pause` seconds of something else before each.
+function M.each(n, pause, f)
+  local list = {}
+  for i = 1, n do
+    local begun = lacus.now()
+    while lacus.now() - begun < pause do end  -- luacheck: ignore 542
+    begun = lacus.now()
+    f()
+    list[i] = lacus.now() - begun
+  end
+  return M.median(list)
+end
+
+--- Calls every function of `subjects` `rounds` times, in turn, so that what else the
+--- machine does meets them all alike. The first round only warms up. Each gives one
+--- figure; the answer has their medians under the same names.
+---@param rounds integer
+---@param subjects table<string, fun(): number>
+---@return table<string, number>
+function M.medians(rounds, subjects)
+  local names, all, medians = {}, {}, {}
+  for name in pairs(subjects) do
+    names[#names + 1], all[name] = name, {}
+  end
+  table.sort(names)
+  for round = 0, rounds do
+    for _, name in ipairs(names) do
+      collectgarbage()
+      local figure = subjects[name]()
+      if round > 0 then table.insert(all[name], figure) end
+    end
+  end
+  for name, list in pairs(all) do medians[name] = M.median(list) end
+  return medians
+end
+
+--- luv with as many threads as our pools have, or nil.
+function M.luv()
+  local there, uv = pcall(require, "luv")
+  if not there then return M.skip("luv", "lua-luv is not installed") end
+  uv.os_setenv("UV_THREADPOOL_SIZE", tostring(M.workers))
+  return uv
+end
+
+local function quote(word) return "'" .. word:gsub("'", "'\\''") .. "'" end
+
+--- Runs a program and gives what it printed, or nil when it failed.
+function M.child(...)
+  local words = { ... }
+  for i, word in ipairs(words) do words[i] = quote(word) end
+  local pipe <close> = assert(io.popen(table.concat(words, " ") .. " 2>&1"))
+  local out = pipe:read "a"
+  local ok = pipe:close()
+  return ok and out or nil, out
+end
+
+--- The interpreter that runs this.
+function M.this()
+  local i = 0
+  while arg[i - 1] do i = i - 1 end
+  return arg[i]
+end
+
+--- Stock Lua, or nil.
+function M.stock()
+  local lua = os.getenv "LACUS_LUA" or "lua5.4"
+  local version = M.child(lua, "-v")
+  if version and version:find("Lua 5.4", 1, true) then return lua end
+  return M.skip("stock Lua", lua .. " does not run")
+end
+
+--- Says why a rival is missing. Gives nil.
+function M.skip(name, why)
+  if not M.skipped[name] then table.insert(M.skipped, name .. ": " .. why) end
+  M.skipped[name] = true
+end
+
+local function show(x, unit)
+  if unit == "bytes" then return ("%.2f MiB"):format(x / 1024 / 1024) end
+  if x < 1e-6 then return ("%.0f ns"):format(x * 1e9) end
+  if x < 1e-3 then return ("%.1f us"):format(x * 1e6) end
+  if x < 1 then return ("%.1f ms"):format(x * 1e3) end
+  return ("%.2f s"):format(x)
+end
+
+local FORM = "%-46s %10s   %-34s %10s   %s"
+
+function M.head()
+  print(FORM:format("question", "lacus", "against", "", "lacus takes"))
+end
+
+--- One line of the table: a question, our figure, a rival and its figure, in seconds or
+--- bytes. The ratio is ours / theirs: below 1 we take less. `goal` is the most that it
+--- should be, as issues of the project say.
+---@param r { question: string, ours: number, rival: string, theirs: number, unit?: "bytes", goal?: number }
+function M.row(r)
+  r.unit = r.unit or "seconds"
+  r.ratio = r.ours / r.theirs
+  table.insert(M.rows, r)
+  print(FORM:format(r.question, show(r.ours, r.unit), r.rival, show(r.theirs, r.unit),
+    ("%6.3f x"):format(r.ratio) .. (r.goal and (" (goal %.3g)"):format(r.goal) or "")))
+  io.flush()
+end
+
+local function json(v)
+  if type(v) == "string" then
+    return '"' .. v:gsub('[%c"\\]', function(c) return ("\\u%04x"):format(c:byte()) end) .. '"'
+  elseif type(v) == "number" then return ("%.6g"):format(v)
+  elseif type(v) ~= "table" then return tostring(v) end
+  local list = {}
+  if #v > 0 or next(v) == nil then
+    for i, x in ipairs(v) do list[i] = json(x) end
+    return "[" .. table.concat(list, ",\n  ") .. "]"
+  end
+  for k, x in pairs(v) do list[#list + 1] = json(k) .. ": " .. json(x) end
+  table.sort(list)
+  return "{" .. table.concat(list, ", ") .. "}"
+end
+
+function M.save(path)
+  local f <close> = assert(io.open(path, "w"))
+  local skipped = table.move(M.skipped, 1, #M.skipped, 1, {})
+  f:write(json { version = lacus._VERSION, lua = _VERSION, cpus = lacus.cpus(), workers = M.workers,
+    rows = M.rows, skipped = skipped }, "\n")
+end
+
+return M
