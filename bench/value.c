@@ -3,7 +3,7 @@
 ** then decode, on one thread), against lua-cjson's encode and decode, and
 ** against memcpy for a long string. Both are run by turns; medians.
 **
-**   bench_value [rounds [part of a name]]      the one part: without cjson
+**   value [rounds [part of a name]]      the one part: without cjson
 */
 #define _POSIX_C_SOURCE 200809L
 
@@ -33,7 +33,7 @@ static const Payload payloads[] = {
    "local t = {} for i = 1, 10000 do t[i] = math.random() end return t"},
   {"10,000 floats (constructed)", 10,
    "local t = {} for i = 1, 10000 do t[i] = math.random() end"
-   " return table.pack(table.unpack(t))"},
+   " return { table.unpack(t) }"},
   {"10,000 integers", 10,
    "local t = {} for i = 1, 10000 do t[i] = i * 7 end return t"},
   {"1,000 records", 10,

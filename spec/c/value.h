@@ -165,6 +165,7 @@ static void border_close (Border *b) {
   lc_message_drop(&b->m);
   lua_close(b->home);
   lua_close(b->away);
+  lc_message_drop(&b->m);         /* finalizers may have written to it */
   CHECK_INT(lc_mem_used(&b->mem), 0);
 }
 

@@ -171,7 +171,7 @@ static void one_pair_of_states (long span) {
     failed += !ok;
     if (fault.count < k) break;            /* there were none that late */
   }
-  CHECK(failed > 50);
+  CHECK(failed > (span == 1 ? 0 : 50));    /* Lua tries twice */
   CHECK(rig_trip(&r));
   rig_free(&r);
 }
@@ -195,7 +195,7 @@ static void new_states (long span) {
     rig_free(&r);
     if (count < k || check_errors_ > 0) break;
   }
-  CHECK(failed > 50);
+  CHECK(failed > (span == 1 ? 5 : 50));
 }
 
 static void the_kth_fails_in_living_states (void) { one_pair_of_states(1); }

@@ -83,7 +83,11 @@ static void lacus_sweeten (lua_State *L) {
   luaL_getmetatable(L, LC_RESULTS);
   lua_getfield(L, -1, "__index");
   lua_replace(L, -2);
-  lua_call(L, 3, 0);
+  lua_newtable(L);
+  lc_lib_error_private(L);
+  lc_lib_results_private(L);
+  lc_lib_pool_private(L);
+  lua_call(L, 4, 0);
 }
 
 int luaopen_lacus (lua_State *L) {
@@ -94,6 +98,7 @@ int luaopen_lacus (lua_State *L) {
   lc_range_open(L);
   lc_lib_error(L);
   lc_lib_results(L);
+  lc_lib_future(L);
   lc_lib_pool(L);
   lua_getfield(L, LUA_REGISTRYINDEX, "lacus.worker");
   lua_setfield(L, -2, "worker");

@@ -15,6 +15,7 @@
 /* Names of metatables in the registry. */
 #define LC_POOL "lacus.pool"
 #define LC_RESULTS "lacus.results"
+#define LC_FUTURE "lacus.future"
 #define LC_ERROR "lacus.error"
 
 #if !defined(LUAMOD_EXPORT)
@@ -35,6 +36,7 @@ LUAMOD_EXPORT int luaopen_lacus (lua_State *L);
 
 void lc_lib_error (lua_State *L);
 void lc_lib_results (lua_State *L);
+void lc_lib_future (lua_State *L);
 void lc_lib_pool (lua_State *L);
 
 /* The libraries of a worker's state (PoolOptions.libraries). */
@@ -51,7 +53,40 @@ void lc_lib_preload (lua_State *L);
 */
 int lc_lib_map (lua_State *L, Home *home, Pool *p);
 
+/* Adds to the table on top what the sugar needs and scripts do not see:
+** `entry` (results) gives index, yielded?, values...; at the end nil and the
+** number of items. */
+void lc_lib_results_private (lua_State *L);
+
+/* Likewise `submit_to` (pool, worker, fn, ...): a future of that worker. */
+void lc_lib_pool_private (lua_State *L);
+
+/* --- lib_future.c -------------------------------------------------------- */
+
+/* pool:submit: function and arguments from stack position 2 on. Gives 1. */
+int lc_lib_submit (lua_State *L, Home *home, Pool *p, int to);
+
+/* --- lib_generate.c ------------------------------------------------------ */
+
+/* pool:generate: likewise. Gives 4. */
+int lc_lib_generate (lua_State *L, Home *home, Pool *p);
+
+/* --- both ---------------------------------------------------------------- */
+
+/*
+** Encodes the `n` values from `first` on, a function or a name and its
+** arguments, as the next record of `b`; raises, in the name of `who`, that
+** they cannot be sent.
+*/
+void lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first, int n);
+
+/* The function or name at `arg`, or an argument error. */
+void lc_lib_check_function (lua_State *L, int arg);
+
 /* --- lib_error.c --------------------------------------------------------- */
+
+/* Likewise `raise` (kind, message, level). */
+void lc_lib_error_private (lua_State *L);
 
 /*
 ** Pushes the error object of a failed task: `e` is an ENTRY_FAULT or an

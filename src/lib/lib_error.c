@@ -30,6 +30,20 @@ static int l_err_tostring (lua_State *L) {
   return 1;
 }
 
+/* (kind, message, level): raises an error object at the caller's line. */
+static int l_err_raise (lua_State *L) {
+  luaL_where(L, (int)luaL_checkinteger(L, 3) + 1);
+  lua_pushvalue(L, 2);
+  lua_concat(L, 2);
+  lc_lib_make_error(L, luaL_checkstring(L, 1), 0);
+  return lua_error(L);
+}
+
+void lc_lib_error_private (lua_State *L) {
+  lua_pushcfunction(L, l_err_raise);
+  lua_setfield(L, -2, "raise");
+}
+
 void lc_lib_error (lua_State *L) {
   luaL_newmetatable(L, LC_ERROR);
   lua_pushcfunction(L, l_err_tostring);
@@ -41,8 +55,10 @@ static void err_new (lua_State *L, const char *kind, uint64_t index) {
   lua_createtable(L, 0, 8);
   lua_pushstring(L, kind);
   lua_setfield(L, -2, "kind");
-  lua_pushinteger(L, (lua_Integer)index);
-  lua_setfield(L, -2, "index");
+  if (index != 0) {                   /* 0: it has no source */
+    lua_pushinteger(L, (lua_Integer)index);
+    lua_setfield(L, -2, "index");
+  }
   lua_pushinteger(L, 1);
   lua_setfield(L, -2, "attempt");
   luaL_setmetatable(L, LC_ERROR);

@@ -6,6 +6,7 @@
 
 #include <lauxlib.h>
 
+#include "../base/clock.h"
 #include "../pool/env.h"
 #include "../value/object.h"
 #include "lib.h"
@@ -130,14 +131,80 @@ static int l_pool_map (lua_State *L) {
   return lc_lib_map(L, lc_home_open(L, NULL), pl_check(L));
 }
 
-/* Open results of the pool end with it: whoever asks them is told. */
-static int l_pool_close (lua_State *L) {
+static int l_pool_submit (lua_State *L) {
+  return lc_lib_submit(L, lc_home_open(L, NULL), pl_check(L), 0);
+}
+
+static int l_pool_submit_to (lua_State *L) {
   Pool *p = pl_check(L);
+  int to = (int)luaL_checkinteger(L, 2);
+  luaL_argcheck(L, to >= 1 && to <= p->nworkers, 2, "no such worker");
+  lua_remove(L, 2);
+  return lc_lib_submit(L, lc_home_open(L, NULL), p, to);
+}
+
+static int l_pool_generate (lua_State *L) {
+  return lc_lib_generate(L, lc_home_open(L, NULL), pl_check(L));
+}
+
+static int l_pool_workers (lua_State *L) {
+  lua_pushinteger(L, pl_check(L)->nworkers);
+  return 1;
+}
+
+/* --- close --------------------------------------------------------------- */
+
+/* A hook that a signal handler set while we waited fires in this call. */
+static int pl_nothing (lua_State *L) { (void)L; return 0; }
+
+/* Waits for what was submitted, and looks up now and then. */
+static void pl_finish (lua_State *L, Pool *p, uint64_t deadline) {
+  for (;;) {
+    uint64_t slice = lc_now() + 50000000u;
+    if (lc_pool_finish(p, slice < deadline ? slice : deadline)
+        || lc_now() >= deadline) return;
+    lua_pushcfunction(L, pl_nothing);
+    lua_call(L, 0, 0);
+  }
+}
+
+static int pl_close (lua_State *L, Pool *p, int cancel, uint64_t deadline) {
   if (p->home != lc_home_open(L, NULL))
     return luaL_error(L, "a pool is closed where it was opened, "
                          "not in a worker");
+  if (!cancel) pl_finish(L, p, deadline);
   lua_pushinteger(L, (lua_Integer)lc_pool_close(p));
   return 1;
+}
+
+/* Open results of the pool end with it: whoever asks them is told. */
+static int l_pool_close (lua_State *L) {
+  Pool *p = pl_check(L);
+  int cancel = 0;
+  uint64_t deadline = LC_NEVER;
+  lua_settop(L, 2);
+  if (!lua_isnil(L, 2)) {
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_pushnil(L);
+    while (lua_next(L, 2)) {
+      const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
+                                                        : "";
+      if (strcmp(name, "cancel") == 0) cancel = lua_toboolean(L, -1);
+      else if (strcmp(name, "timeout") == 0 && lua_isnumber(L, -1))
+        deadline = lc_deadline(lua_tonumber(L, -1));
+      else
+        luaL_argerror(L, 2, lua_pushfstring(L,
+          "unknown option or wrong value: '%s'",
+          luaL_tolstring(L, -2, NULL)));
+      lua_pop(L, 1);
+    }
+  }
+  return pl_close(L, p, cancel, deadline);
+}
+
+/* Leaving the block by an error does not wait for what was submitted. */
+static int l_pool_leave (lua_State *L) {
+  return pl_close(L, pl_check(L), !lua_isnoneornil(L, 2), LC_NEVER);
 }
 
 /*
@@ -161,16 +228,24 @@ static int l_pool_tostring (lua_State *L) {
 
 static const luaL_Reg pool_methods[] = {
   {"map", l_pool_map},
+  {"submit", l_pool_submit},
+  {"generate", l_pool_generate},
+  {"workers", l_pool_workers},
   {"close", l_pool_close},
   {NULL, NULL}
 };
 
 static const luaL_Reg pool_meta[] = {
-  {"__close", l_pool_close},
+  {"__close", l_pool_leave},
   {"__gc", l_pool_gc},
   {"__tostring", l_pool_tostring},
   {NULL, NULL}
 };
+
+void lc_lib_pool_private (lua_State *L) {
+  lua_pushcfunction(L, l_pool_submit_to);
+  lua_setfield(L, -2, "submit_to");
+}
 
 void lc_lib_pool (lua_State *L) {
   luaL_newmetatable(L, LC_POOL);

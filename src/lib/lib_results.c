@@ -35,7 +35,8 @@ typedef struct Results {
   int waiting;          /* a task waits in here: likewise */
   uint64_t deadline;    /* of that wait */
   int failed;           /* the source's error is in UV_ERROR */
-  int ended;            /* all was handed over */
+  int ended;            /* all was handed over... */
+  uint64_t pulled;      /* ...of so many items */
 } Results;
 
 static Results *res_check (lua_State *L) {
@@ -247,6 +248,7 @@ static const WaitKind res_wait_kind = { res_listen, res_unlisten };
 
 static int res_end (lua_State *L, Results *r) {
   r->ended = 1;
+  r->pulled = r->s->pulled;
   if (r->failed) {
     r->failed = 0;
     lua_getiuservalue(L, 1, UV_ERROR);
@@ -275,13 +277,25 @@ static int res_may_step (lua_State *L, Results *r) {
 }
 
 /* How a method gives what it got. */
-typedef enum ResMode { MODE_CALL, MODE_NEXT, MODE_POLL, MODE_VALUE } ResMode;
+typedef enum ResMode {
+  MODE_CALL, MODE_NEXT, MODE_POLL, MODE_VALUE,
+  MODE_ENTRY      /* index, yielded?, values; at the end: nil, items in all */
+} ResMode;
 
 /* `n` values are on top: index and result; 0: the end; -1: none in time. */
-static int res_give (lua_State *L, ResMode mode, int n) {
-  if (mode == MODE_VALUE && n > 1) return n - 1;      /* all but the index */
+static int res_give (lua_State *L, Results *r, ResMode mode, int n) {
+  if (mode == MODE_VALUE && n > 0) n--;               /* all but the index */
+  if (mode == MODE_ENTRY && n > 0) {
+    lua_pushboolean(L, !r->s->taken->last);
+    lua_insert(L, 3);
+    return n + 1;
+  }
   if (n > 0) return n;
   lua_pushnil(L);
+  if (mode == MODE_ENTRY) {
+    lua_pushinteger(L, (lua_Integer)r->pulled);
+    return 2;
+  }
   if (n == 0) return 1;
   lua_pushstring(L, mode == MODE_POLL ? "pending" : "timeout");
   return 2;
@@ -303,7 +317,7 @@ static void res_forget (Fiber *f, void *what) {
 static int res_go (lua_State *L, Results *r, ResMode mode) {
   int pulled = 0, n;
   Fiber *f;
-  if (!res_may_step(L, r)) return res_give(L, mode, 0);
+  if (!res_may_step(L, r)) return res_give(L, r, mode, 0);
   for (;;) {
     switch (lc_stream_step(r->s, pulled)) {
       case STREAM_PULL:
@@ -311,11 +325,11 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
         pulled = 1;
         break;
       case STREAM_READY:
-        if ((n = res_take(L, r)) > 0) return res_give(L, mode, n);
+        if ((n = res_take(L, r)) > 0) return res_give(L, r, mode, n);
         break;
       case STREAM_WAIT:
         if (mode == MODE_POLL || lc_now() >= r->deadline)
-          return res_give(L, mode, -1);
+          return res_give(L, r, mode, -1);
         f = lc_wait_fiber(r->home, L);
         if (f == NULL)
           lc_wait_block(L, r->home, &res_wait_kind, r->s, r->deadline);
@@ -326,7 +340,7 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
         }
         break;
       case STREAM_END:
-        return res_give(L, mode, res_end(L, r));
+        return res_give(L, r, mode, res_end(L, r));
       case STREAM_BROKEN:
         return res_broken(L, r);
     }
@@ -374,6 +388,19 @@ static int l_res_poll (lua_State *L) {
 /* The iterator of results:values(). */
 static int l_res_value (lua_State *L) {
   return res_method(L, MODE_VALUE, LC_NEVER);
+}
+
+static const char *const on_error_names[] = { "raise", "return", "skip" };
+
+/* What was asked for with the option of this name. */
+static int l_res_on_error (lua_State *L) {
+  lua_pushstring(L, on_error_names[res_check(L)->on_error]);
+  return 1;
+}
+
+/* For the sugar: results:collect. */
+static int l_res_entry (lua_State *L) {
+  return res_method(L, MODE_ENTRY, LC_NEVER);
 }
 
 static int l_res_values (lua_State *L) {
@@ -426,6 +453,7 @@ static const luaL_Reg res_methods[] = {
   {"next", l_res_next},
   {"poll", l_res_poll},
   {"values", l_res_values},
+  {"on_error", l_res_on_error},
   {"close", l_res_close},
   {NULL, NULL}
 };
@@ -436,6 +464,11 @@ static const luaL_Reg res_meta[] = {
   {"__gc", l_res_gc},
   {NULL, NULL}
 };
+
+void lc_lib_results_private (lua_State *L) {
+  lua_pushcfunction(L, l_res_entry);
+  lua_setfield(L, -2, "entry");
+}
 
 void lc_lib_results (lua_State *L) {
   luaL_newmetatable(L, LC_RESULTS);
@@ -463,10 +496,9 @@ static size_t res_positive (lua_State *L, int arg, const char *name) {
 }
 
 static OnError res_on_error (lua_State *L, int arg) {
-  static const char *const names[] = { "raise", "return", "skip" };
   int i;
   for (i = 0; i < 3; i++) {
-    lua_pushstring(L, names[i]);
+    lua_pushstring(L, on_error_names[i]);
     if (lua_rawequal(L, -1, -2)) {
       lua_pop(L, 1);
       return (OnError)i;
@@ -508,8 +540,8 @@ static void res_options (lua_State *L, int arg, MapOptions *o) {
   }
 }
 
-static void res_check_function (lua_State *L, int arg) {
-  if (lua_isnoneornil(L, arg) || lua_isfunction(L, arg)) return;
+void lc_lib_check_function (lua_State *L, int arg) {
+  if (lua_isfunction(L, arg)) return;
   if (lua_type(L, arg) != LUA_TSTRING)
     luaL_typeerror(L, arg, "function or \"module.function\"");
   if (strchr(lua_tostring(L, arg), '.') == NULL)
@@ -551,7 +583,7 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p) {
   MapOptions o;
   Results *r;
   lua_settop(L, 4);
-  res_check_function(L, 3);
+  if (!lua_isnoneornil(L, 3)) lc_lib_check_function(L, 3);
   res_options(L, 4, &o);
   if (!lc_source_new(L, 2)) luaL_argerror(L, 2, lua_tostring(L, -1));
   lua_replace(L, 2);

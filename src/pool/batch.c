@@ -26,8 +26,29 @@ void lc_batch_free (Batch *b) {
   lc_mem_free(b->mem, b, sizeof(Batch));
 }
 
+/* A failure to shrink only leaves it as it is. */
+void lc_batch_trim (Batch *b) {
+  Message *m = &b->msg;
+  if (b->cap > b->n && b->n > 0) {
+    Entry *e = (Entry *)lc_mem_resize(b->mem, b->entries,
+                 b->cap * sizeof(Entry), b->n * sizeof(Entry));
+    if (e != NULL) {
+      b->entries = e;
+      b->cap = b->n;
+    }
+  }
+  if (m->cap > m->len + m->len / 4 && m->len > 0) {
+    unsigned char *p = (unsigned char *)lc_mem_resize(m->mem, m->bytes,
+                                                      m->cap, m->len);
+    if (p != NULL) {
+      m->bytes = p;
+      m->cap = m->len;
+    }
+  }
+}
+
 int lc_batch_reserve (Batch *b, size_t n) {
-  size_t cap = b->cap > 0 ? b->cap : 4;
+  size_t cap = b->cap > 0 ? b->cap : 1;
   Entry *entries;
   if (n <= b->cap) return 1;
   while (cap < n) cap *= 2;

@@ -60,6 +60,8 @@ Batch *lc_batch_new (Mem *mem);
 /* Empty, ready for the next round. */
 void lc_batch_clear (Batch *b);
 void lc_batch_free (Batch *b);
+/* It is to be kept for long: gives back room that it does not use. */
+void lc_batch_trim (Batch *b);
 
 /* Room for `n` entries in all; 0 without memory. */
 int lc_batch_reserve (Batch *b, size_t n);

@@ -43,9 +43,11 @@ void lc_call_release (Call *call) {
 ** "module.function" on the stack top becomes what the worker's own `require`
 ** finds: what stands before the last dot is the module.
 */
-static void call_resolve (lua_State *L) {
-  const char *name = lua_tostring(L, -1);
-  const char *dot = strrchr(name, '.');
+void lc_call_resolve (lua_State *L) {
+  const char *name, *dot;
+  if (lua_type(L, -1) != LUA_TSTRING) return;
+  name = lua_tostring(L, -1);
+  dot = strrchr(name, '.');
   if (dot == NULL) luaL_error(L, "'%s' names no module.function", name);
   lua_pushlstring(L, name, (size_t)(dot - name));
   lua_getglobal(L, "require");
@@ -91,6 +93,6 @@ void lc_call_push (CallCache *cache, lua_State *L, Codec *c, Call *call) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, call) != LUA_TNIL) return;
   lua_pop(L, 1);
   lc_decode(L, c, &call->msg, &at);
-  if (lua_type(L, -1) == LUA_TSTRING) call_resolve(L);
+  lc_call_resolve(L);
   call_keep(cache, L, call);
 }

@@ -46,6 +46,10 @@ typedef struct CallCache {
 */
 void lc_call_push (CallCache *cache, lua_State *L, Codec *c, Call *call);
 
+/* A name on top of the stack becomes the function it leads to; anything else
+** stays. Raises when there is no such module or function. */
+void lc_call_resolve (lua_State *L);
+
 /* Lets go of the retired ones; of all, if `all`. Never raises. */
 void lc_call_sweep (CallCache *cache, lua_State *L, int all);
 

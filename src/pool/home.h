@@ -22,7 +22,7 @@ struct Worker;
 typedef struct Resident Resident;
 
 typedef struct ResidentKind {
-  void (*stop) (Resident *r);      /* begins to end; never waits */
+  void (*stop) (Resident *r);      /* finishes its work, begins to end */
   void (*join) (Resident *r);      /* after stop: waits for its threads */
   int (*gone) (Resident *r);       /* nobody holds it, its threads ended */
   void (*free_) (Resident *r);     /* joins and frees it */

@@ -29,15 +29,19 @@ static size_t pool_drop_tasks (TaskList *l) {
   return n;
 }
 
-/* All queued tasks become the caller's; lock held. */
+/* All queued tasks become the caller's; lock held. Fibers that are ready stay
+** where they live: dropping their task does nothing. */
 static void pool_take_all (Pool *p, TaskList *all) {
   Task *t;
   int i;
   *all = p->queue;
   p->queue.first = p->queue.last = NULL;
-  for (i = 0; i < p->nworkers; i++)
+  for (i = 0; i < p->nworkers; i++) {
     while ((t = lc_tasks_pop_last(&p->workers[i].mine)) != NULL)
       lc_tasks_push_last(all, t);
+    while ((t = lc_tasks_pop_first(&p->workers[i].ready)) != NULL)
+      lc_tasks_push_last(all, t);
+  }
   p->nmine = 0;
 }
 
@@ -114,7 +118,7 @@ static void pool_opened (Worker *w, const char *error) {
     p->unopened++;
     if (p->why == NULL) p->why = lc_state_copy_error(p->mem, error);
   }
-  lc_cond_signal(&p->changed);
+  lc_cond_broadcast(&p->changed);
   lc_mutex_unlock(&p->lock);
 }
 
@@ -244,18 +248,25 @@ void lc_pool_nudge (Pool *p) {
   lc_mutex_unlock(&p->lock);
 }
 
-/* A fiber may go on. Any thread; a sink's lock may be held. */
-static void pool_ready (Fibers *fs, Task *t) {
-  Worker *w = (Worker *)(void *)((char *)fs - offsetof(Worker, fibers));
-  PoolWorker *pw = pool_worker(w);
+/* For this worker alone. 0 when the pool is stopping. */
+static int pool_queue_for (PoolWorker *pw, Task *t) {
   Pool *p = pw->pool;
-  int wake;
+  int wake, taken;
   lc_mutex_lock(&p->lock);
-  lc_tasks_push_last(&pw->ready, t);
+  taken = !p->stopping;
+  if (taken) lc_tasks_push_last(&pw->ready, t);
   wake = pw->idle;
   if (wake) pool_unlist_idle(p, pw);
   lc_mutex_unlock(&p->lock);
-  if (wake) lc_unpark(&w->parker);
+  if (wake) lc_unpark(&pw->w.parker);
+  return taken;
+}
+
+/* A fiber may go on. Any thread; a sink's lock may be held. In a pool that is
+** stopping it stays on the list of live fibers, which its worker drops. */
+static void pool_ready (Fibers *fs, Task *t) {
+  Worker *w = (Worker *)(void *)((char *)fs - offsetof(Worker, fibers));
+  pool_queue_for(pool_worker(w), t);
 }
 
 int lc_pool_help_begin (Worker *w) {
@@ -294,7 +305,7 @@ static void pool_gone (Worker *w) {
   Pool *p = pool_worker(w)->pool;
   lc_mutex_lock(&p->lock);
   p->gone++;
-  lc_cond_signal(&p->changed);
+  lc_cond_broadcast(&p->changed);
   lc_mutex_unlock(&p->lock);
 }
 
@@ -304,29 +315,38 @@ static void pool_run_batch (Task *t, Worker *w) {
   lc_run_batch(&pool_worker(w)->kit, (Batch *)t);
 }
 
-static void pool_send (void *pool, void *self, Batch *b) {
-  Pool *p = (Pool *)pool;
-  PoolWorker *on = (PoolWorker *)self;
-  Task *t = &b->task;
+/* Takes an idle worker off the list, to be woken; lock held. */
+static PoolWorker *pool_take_idle (Pool *p) {
+  PoolWorker *idle = p->idle;
+  if (idle != NULL) {
+    p->idle = idle->next_idle;
+    idle->idle = 0;
+  }
+  return idle;
+}
+
+/* 0 when the pool is stopping. */
+static int pool_queue (Pool *p, PoolWorker *on, Task *t) {
   PoolWorker *idle = NULL;
-  int refused;
+  int taken;
   lc_mutex_lock(&p->lock);
-  refused = p->stopping;
-  if (!refused) {
+  taken = !p->stopping;
+  if (taken) {
     if (on == NULL) lc_tasks_push_last(&p->queue, t);
     else {
       lc_tasks_push_first(&on->mine, t);
       p->nmine++;
     }
-    idle = p->idle;
-    if (idle != NULL) {
-      p->idle = idle->next_idle;
-      idle->idle = 0;
-    }
+    idle = pool_take_idle(p);
   }
   lc_mutex_unlock(&p->lock);
   if (idle != NULL) lc_unpark(&idle->w.parker);
-  if (refused) t->drop(t);
+  return taken;
+}
+
+static void pool_send (void *pool, void *self, Batch *b) {
+  if (!pool_queue((Pool *)pool, (PoolWorker *)self, &b->task))
+    b->task.drop(&b->task);
 }
 
 /* The worker `w`, if it is one of this pool's. */
@@ -370,12 +390,69 @@ size_t lc_pool_end (Pool *p, Stream *s) {
   return left;
 }
 
+/* --- futures ------------------------------------------------------------- */
+
+static void pool_future_ended (void *pool) {
+  Pool *p = (Pool *)pool;
+  int stop;
+  lc_mutex_lock(&p->lock);
+  p->pending--;
+  stop = p->draining && p->pending == 0;
+  if (p->pending == 0) lc_cond_broadcast(&p->changed);
+  lc_mutex_unlock(&p->lock);
+  if (stop) pool_stop(p, NULL);
+}
+
+static int pool_expect (Pool *p, int by) {
+  int open;
+  lc_mutex_lock(&p->lock);
+  open = !p->stopping;
+  if (open || by < 0) p->pending += (size_t)(ptrdiff_t)by;
+  lc_mutex_unlock(&p->lock);
+  return open;
+}
+
+Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
+  FutureLink link;
+  Future *f;
+  int taken;
+  link.ended = pool_future_ended;
+  link.pool = p;
+  if (!pool_expect(p, 1)) return NULL;
+  f = lc_future_new(p->mem, &link, b, pool_run_batch);
+  if (f == NULL) {
+    pool_expect(p, -1);
+    return NULL;
+  }
+  if (to > 0) taken = pool_queue_for(&p->workers[to - 1], &b->task);
+  else taken = pool_queue(p, pool_own(p, on), &b->task);
+  if (!taken) b->task.drop(&b->task);
+  return f;
+}
+
+int lc_pool_finish (Pool *p, uint64_t deadline) {
+  int done;
+  lc_mutex_lock(&p->lock);
+  while (p->pending > 0 && !p->stopping) {
+    if (deadline == LC_NEVER) lc_cond_wait(&p->changed, &p->lock);
+    else if (!lc_cond_wait_until(&p->changed, &p->lock, deadline)) break;
+  }
+  done = p->pending == 0 || p->stopping;
+  lc_mutex_unlock(&p->lock);
+  return done;
+}
+
 /* --- birth and death ---------------------------------------------------- */
 
 /* release: orders this holder's last use before the home frees it. */
 static void pool_forget (Shared *s) {
   Pool *p = lc_pool_from(s);
-  pool_stop(p, NULL);
+  int stop;
+  lc_mutex_lock(&p->lock);
+  p->draining = 1;
+  stop = p->pending == 0;
+  lc_mutex_unlock(&p->lock);
+  if (stop) pool_stop(p, NULL);
   atomic_store_explicit(&p->forgotten, 1, memory_order_release);
 }
 
@@ -407,7 +484,13 @@ static void pool_dispose (Pool *p, int workers, int of) {
 
 /* --- what the home sees -------------------------------------------------- */
 
-static void pool_resident_stop (Resident *r) { pool_stop((Pool *)(void *)r, NULL); }
+/* What was submitted is finished first. */
+static void pool_resident_stop (Resident *r) {
+  Pool *p = (Pool *)(void *)r;
+  lc_pool_finish(p, LC_NEVER);
+  pool_stop(p, NULL);
+}
+
 static void pool_resident_join (Resident *r) { lc_pool_join((Pool *)(void *)r); }
 static int pool_resident_gone (Resident *r) {
   return pool_is_gone((Pool *)(void *)r);
@@ -416,6 +499,10 @@ static int pool_resident_gone (Resident *r) {
 static void pool_resident_free (Resident *r) {
   Pool *p = (Pool *)(void *)r;
   lc_pool_join(p);
+  lc_mutex_lock(&p->lock);
+  while (p->pending > 0)        /* somebody cancels, and is about to say so */
+    lc_cond_wait(&p->changed, &p->lock);
+  lc_mutex_unlock(&p->lock);
   pool_dispose(p, p->nworkers, p->nworkers);
 }
 
@@ -476,9 +563,12 @@ static int pool_start_worker (Pool *p, int i) {
 /* Starts as many as the system gives; an errno if that is not all. */
 static int pool_start (Pool *p, int workers) {
   int err = 0;
-  while (p->nworkers < workers && err == 0) {
+  while (p->nworkers < workers) {
     err = pool_start_worker(p, p->nworkers);
-    if (err == 0) p->nworkers++;
+    if (err != 0) break;
+    lc_mutex_lock(&p->lock);         /* those before run: an init may fail */
+    p->nworkers++;
+    lc_mutex_unlock(&p->lock);
   }
   lc_mutex_lock(&p->lock);
   while (p->opened + p->unopened < p->nworkers)

@@ -42,6 +42,7 @@
 #include "../base/shared.h"
 #include "../base/thread.h"
 #include "../run/worker.h"
+#include "future.h"
 #include "home.h"
 #include "run.h"
 #include "stream.h"
@@ -78,7 +79,7 @@ struct Pool {
   Message env;                /* read by all workers; nobody writes */
   uint64_t spin_ns;
   PoolWorker *workers;
-  int nworkers;
+  int nworkers;               /* goes up under lock: the first ones run by then */
   /* the thread of the state that opened it */
   int joined;
   /* guarded by streams_lock */
@@ -93,6 +94,8 @@ struct Pool {
   int nmine;                  /* tasks on all `mine` lists */
   PoolWorker *idle;
   int stopping;               /* no task is taken or queued any more */
+  size_t pending;             /* tasks of futures that have not ended */
+  int draining;               /* nobody holds it: stop when none is pending */
   int opened, unopened, gone; /* workers */
   char *why;                  /* what went wrong first; or NULL */
 };
@@ -142,6 +145,17 @@ void lc_pool_nudge (Pool *p);
 Stream *lc_pool_begin (Pool *p, Worker *on, const StreamOptions *options);
 /* Closes it (see lc_stream_close) and lets it go. */
 size_t lc_pool_end (Pool *p, Stream *s);
+
+/*
+** A future of the one item in `b` (which it takes over), whose task any worker
+** runs, or only worker `to` (from 1; 0: any). `on` as above. NULL without
+** memory, or when the pool is stopping: then `b` is still the caller's.
+*/
+Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to);
+
+/* Waits until no task of a future is pending; 0 when `deadline` came first.
+** Not from a worker of the pool. */
+int lc_pool_finish (Pool *p, uint64_t deadline);
 
 /* Whether it takes tasks; if not, pushes a message that says why not. */
 int lc_pool_alive (Pool *p, lua_State *L);

@@ -188,8 +188,15 @@ static int run_continue (lua_State *co, int status, lua_KContext ctx) {
 /* Pushes the function and its arguments; gives the number of arguments. */
 static int run_push_call (lua_State *co, Run *r, const Entry *e) {
   size_t pos = e->at;
-  if (e->call == NULL)               /* its first value is the function */
-    return lc_decode(co, run_codec(r), &r->in->msg, &pos) - 1;
+  if (e->call == NULL) {             /* its first value is the function */
+    int n = lc_decode(co, run_codec(r), &r->in->msg, &pos);
+    if (lua_type(co, -n) == LUA_TSTRING) {
+      lua_pushvalue(co, -n);
+      lc_call_resolve(co);
+      lua_replace(co, -n - 1);
+    }
+    return n - 1;
+  }
   if (e->call != r->call) {
     lc_call_push(&r->kit->calls, co, run_codec(r), e->call);
     lua_replace(co, FUNCTION);
@@ -272,6 +279,9 @@ static int run_yield_again (lua_State *L, int status, lua_KContext ctx) {
 int lc_run_yield (lua_State *L, Fiber *f) {
   Run *r = (Run *)(void *)f;
   Sink *k = r->in->sink;
+  if (lc_sink_kind(k)->credit == NULL)
+    return luaL_error(L, "a submitted task has one result: it cannot yield "
+                         "(use map or generate)");
   if (!lc_sink_cancelled(k) && lc_sink_kind(k)->credit(k, r->in->entries[r->at].index, &f->node))
     return run_yield_now(L, r);
   return lc_fiber_suspend(L, f, LC_NEVER, run_forget_credit, k,
@@ -373,8 +383,10 @@ static void run_end (Run *r) {
 static void run_kill (Run *r) {
   RunKit *kit = r->kit;
   Batch *in = r->in;
+  Sink *k = in->sink;
   run_keep_spare(kit, r->out);
   lc_fiber_give(r->fiber.fs, &r->fiber, 1);      /* runs its pending <close> */
+  if (lc_sink_kind(k)->lost != NULL) lc_sink_kind(k)->lost(k);
   run_leave(kit, in);
 }
 
@@ -456,6 +468,8 @@ static void run_bounce (Batch *b) {
 
 void lc_run_batch (RunKit *kit, Batch *b) {
   Run *r;
+  const SinkKind *kind = lc_sink_kind(b->sink);
+  if (kind->started != NULL) kind->started(b->sink);
   if (lc_sink_cancelled(b->sink)) {
     b->users = 1;
     run_leave(kit, b);

@@ -19,7 +19,12 @@ typedef struct SinkKind {
   SharedKind shared;            /* first */
   /* Hands `b` over, or frees it. Takes the batch and its hold. */
   void (*deliver) (Sink *k, struct Batch *b);
+  /* A worker begins with the batch. May be NULL. */
+  void (*started) (Sink *k);
+  /* What a worker had of the batch is dropped undelivered. May be NULL. */
+  void (*lost) (Sink *k);
   /*
+  ** NULL, with the two below, where tasks may not yield.
   ** Asks for room for one more yielded value under `index`. 1: there was,
   ** and it is taken. 0: not now; `n` is on a list, and its waiter is woken
   ** when it is worth asking again (and when the sink is cancelled; if it is

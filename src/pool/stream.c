@@ -9,6 +9,9 @@
 #define BATCH_MOST 256
 /* Yielded values that may wait, unless the window is smaller. */
 #define CREDITS 256
+/* A source that takes longer than this for an item is slow: it is not asked
+** again while a result is ready, and nothing waits for the item after. */
+#define SLOW_US 20
 /* Empty batches that a stream keeps. */
 #define SPARE_MOST 8
 
@@ -43,7 +46,7 @@ static void stream_forget (Sink *k, WaitNode *n);
 
 static const SinkKind stream_kind = {
   { "lacus.stream", stream_free },
-  stream_deliver, stream_credit, stream_refund, stream_forget
+  stream_deliver, NULL, NULL, stream_credit, stream_refund, stream_forget
 };
 
 Stream *lc_stream_new (Mem *mem, const StreamLink *link,
@@ -203,7 +206,8 @@ int lc_stream_put (Stream *s, size_t at, Call *call) {
     s->open = lc_stream_spare(s);
     s->opened = lc_ticks();
   }
-  if (b->n >= s->size) lc_stream_flush(s);
+  s->slow = lc_ticks() - s->asked > SLOW_US * LC_TICKS_PER_US;
+  if (b->n >= s->size || s->slow) lc_stream_flush(s);
   else if (b->msg.len >= BATCH_BYTES) {
     stream_shrink(s, b->n);
     lc_stream_flush(s);
@@ -424,7 +428,10 @@ StreamStep lc_stream_step (Stream *s, int pulled) {
     lc_stream_flush(s);
   }
   ready = stream_has_ready(s);
-  if (!(ready && pulled) && stream_may_pull(s)) return STREAM_PULL;
+  if (!(ready && (pulled || s->slow)) && stream_may_pull(s)) {
+    s->asked = lc_ticks();
+    return STREAM_PULL;
+  }
   if (ready) return STREAM_READY;
   if (s->exhausted && s->handed == s->pulled) return STREAM_END;
   if (atomic_load_explicit(&s->broken, memory_order_acquire))

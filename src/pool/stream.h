@@ -92,6 +92,8 @@ struct Stream {
   int exhausted;              /* the source has no more */
   Batch *open;                /* being filled, not empty; or NULL */
   uint64_t opened;            /* lc_ticks when `open` got its first item */
+  uint64_t asked;             /* lc_ticks when it last said PULL */
+  int slow;                   /* that pull took long: what is ready goes first */
   size_t size;                /* items that a batch should have now */
   double task_ns;             /* what a task takes, roughly; < 0: unknown */
   Task *spare;                /* empty batches... */

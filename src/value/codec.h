@@ -8,6 +8,23 @@
 ** names of modules, scratch memory. No threads, no locks in this floor;
 ** what two states share (code, images of classes, identities, handles) is
 ** immutable or atomic and counted (base/shared.h).
+**
+** What is worth knowing of the values:
+** - A class (a table that is a metatable in the record, or has a raw field
+**   __index) is a unit, read once for many records: what is shared inside of
+**   it stays shared, and classes name each other; but a plain table or a
+**   function that it shares with another class or with the rest of a record
+**   arrives once for each of them.
+** - Only the state that made a class says what is in it. Elsewhere its table
+**   is filled again, in place, when a newer content arrives.
+** - A table whose metatable has __gc is refused unless there is a
+**   __transfer: two finalizers would share one resource. __close may go.
+** - A __transfer metamethod is called once in a record; what it gives is
+**   complete when the receiver calls the function with it, but for objects
+**   that the call itself is part of. It must not change what is being sent.
+** - A Lua memory error inside lc_encode keeps its message ("not enough
+**   memory"), but its status is that of an ordinary error.
+** - There is no fixed layout: bytes are for this process.
 */
 #ifndef lc_codec_h
 #define lc_codec_h
@@ -28,8 +45,9 @@ Codec *lc_codec_open (lua_State *L, Mem *mem);
 /*
 ** A new `map` or `submit` begins: classes that are sent from here on are
 ** read again ("content as at the map or submit"), and the index of module
-** names is brought up to date if modules were loaded since.
-** May raise a Lua error (memory).
+** names is brought up to date if modules were loaded since. Costs nothing by
+** itself: the looking is done when a record needs it. In a worker's state,
+** each task begins with it. Raises nothing.
 */
 void lc_codec_begin (lua_State *L, Codec *c);
 

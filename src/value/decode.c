@@ -53,7 +53,7 @@ void lc_dec_load (Dec *d, uint32_t slot) {
 
 void lc_dec_later (Dec *d) {
   if (d->work == 0) lc_dec_fail(d);
-  if (d->nwork == 0) {
+  if (lua_isnil(d->L, d->work)) {
     lua_newtable(d->L);
     lua_replace(d->L, d->work);
   }
@@ -71,6 +71,9 @@ static void dec_string (Dec *d, uint64_t len) {
 }
 
 /* ---- tables ---- */
+
+/* Pushes one value; the stack has `top` slots in use. */
+static void dec_any (Dec *d, int top, int depth);
 
 /* How much of `want` may be made ahead. All claims of a record together
 ** are never more than its bytes, so hostile hints gain nothing. */
@@ -131,7 +134,7 @@ static void dec_items (Dec *d, int t, lua_Unsigned n, int depth) {
       return;
     }
     else {
-      lc_dec_value(d, depth + 1);
+      dec_any(d, t, depth + 1);
       lua_rawseti(d->L, t, ++i);
     }
   }
@@ -151,34 +154,34 @@ static void dec_pairs (Dec *d, int t, int depth) {
       d->p++;
       return;
     }
-    else lc_dec_value(d, depth + 1);
-    lc_dec_value(d, depth + 1);
+    else dec_any(d, t, depth + 1);
+    dec_any(d, t + 1, depth + 1);
     lua_rawset(L, t);
   }
 }
 
-/* The body whose tag was just read. A new table is pushed, or `t` is filled
-** (and not known by an id: that is the caller's business). */
-static void dec_body (Dec *d, unsigned tag, int t, int depth) {
+/* The body whose tag was just read, for the table at `t`, which is the top of
+** the stack. If `fresh`, it is to be made first; else the caller has made it
+** (and given it an id). */
+static void dec_body (Dec *d, unsigned tag, int t, int fresh, int depth) {
   lua_State *L = d->L;
   unsigned hint = lc_dec_byte(d);
   lua_Unsigned n = 0;
   if (hint > 32) lc_dec_fail(d);
   if (tag & WIRE_T_BIG) n = lc_dec_u64(d);
   else if (tag & WIRE_T_SMALL) n = lc_dec_byte(d);
-  luaL_checkstack(L, 12, "message");
-  if (t == 0) {
+  if (depth % DEC_LEVELS == 0) lc_state_room(L, DEC_STACK);
+  if (fresh) {
     int narr = dec_claim(d, n);
     lua_createtable(L, narr,
                     hint == 0 ? 0 : dec_claim(d, (lua_Unsigned)1 << (hint - 1)));
-    t = lua_gettop(L);
     lc_dec_made(d);
   }
   dec_items(d, t, n, depth);
   if (tag & WIRE_T_HASH) dec_pairs(d, t, depth);
   if (tag & WIRE_T_META) {
     if (d->plain) lc_dec_fail(d);
-    lc_dec_value(d, depth + 1);
+    dec_any(d, t, depth + 1);
     if (!lua_istable(L, -1)) lc_dec_fail(d);
     lua_setmetatable(L, t);
   }
@@ -190,7 +193,7 @@ static int dec_istable (unsigned tag) {
 
 void lc_dec_drain (Dec *d, uint32_t mark, int depth) {
   lua_State *L = d->L;
-  luaL_checkstack(L, 8, "message");
+  lc_state_room(L, DEC_STACK);
   while (d->nwork > mark) {
     int t = lua_gettop(L) + 1;
     lua_rawgeti(L, d->work, (lua_Integer)d->nwork);
@@ -199,7 +202,7 @@ void lc_dec_drain (Dec *d, uint32_t mark, int depth) {
     if (lua_istable(L, t)) {
       unsigned tag = lc_dec_byte(d);
       if (!dec_istable(tag)) lc_dec_fail(d);
-      dec_body(d, tag, t, depth);
+      dec_body(d, tag, t, 0, depth);
     }
     else lc_dec_upvalues(d, t, 0, -1, depth);
     lua_settop(L, t - 1);
@@ -262,14 +265,14 @@ static void dec_more (Dec *d, unsigned tag, int depth) {
   }
 }
 
-void lc_dec_value (Dec *d, int depth) {
+static void dec_any (Dec *d, int top, int depth) {
   unsigned tag = lc_dec_byte(d);
   if (tag >= WIRE_INT0) lua_pushinteger(d->L, (int)tag - WIRE_INT0 - 16);
   else if (tag >= WIRE_STR0) dec_string(d, tag - WIRE_STR0);
   else if (tag >= WIRE_REF0) lc_dec_load(d, tag - WIRE_REF0);
   else if (tag >= WIRE_TABLE) {
     if (depth > DEC_DEPTH) lc_dec_fail(d);
-    dec_body(d, tag, 0, depth);
+    dec_body(d, tag, top + 1, 1, depth);
   }
   else switch (tag) {
     case WIRE_NIL: lua_pushnil(d->L); return;
@@ -291,6 +294,10 @@ void lc_dec_value (Dec *d, int depth) {
       if (depth > DEC_DEPTH) lc_dec_fail(d);
       dec_more(d, tag, depth);
   }
+}
+
+void lc_dec_value (Dec *d, int depth) {
+  dec_any(d, lua_gettop(d->L), depth);
 }
 
 /* ---- records ---- */
@@ -322,7 +329,7 @@ static void dec_slots (Dec *d) {
   lua_State *L = d->L;
   int top = lua_gettop(L);
   d->nfast = d->nshared < DEC_FAST ? d->nshared : DEC_FAST;
-  luaL_checkstack(L, (int)d->nfast + 20, "message");
+  lc_state_room(L, (int)d->nfast + DEC_STACK);
   d->work = top + 1;
   d->refs = top + 2;
   d->fast = top + 2;
@@ -347,7 +354,7 @@ static void dec_begin (Dec *d, lua_State *L, Codec *c, const Message *m,
 
 static int dec_simple (Dec *d, unsigned n) {
   unsigned i;
-  luaL_checkstack(d->L, (int)n + 4, "message");
+  lc_state_room(d->L, (int)n + DEC_STACK);
   d->budget = (size_t)(d->end - d->p);
   for (i = 0; i < n; i++) lc_dec_value(d, 0);
   return (int)n;
@@ -369,7 +376,7 @@ static int dec_record (Dec *d, size_t *pos) {
     if (n > INT_MAX / 2) lc_dec_fail(d);
     if (nclass > 0) lc_dec_classes(d, classes, nclass);
     dec_slots(d);
-    luaL_checkstack(L, (int)n + 12, "message");
+    lc_state_room(L, (int)n + DEC_STACK);
     for (i = 0; i < n; i++) lc_dec_value(d, 0);
     lc_dec_drain(d, 0, 0);
     lua_rotate(L, top + 1, (int)n);
@@ -404,7 +411,8 @@ void lc_dec_image (lua_State *L, Codec *c, const Message *m, int t) {
   dec_slots(&d);
   tag = lc_dec_byte(&d);
   if (!dec_istable(tag)) lc_dec_fail(&d);
-  dec_body(&d, tag, t, 0);
+  lua_pushvalue(L, t);
+  dec_body(&d, tag, lua_gettop(L), 0, 0);
   lc_dec_drain(&d, 0, 0);
   lua_settop(L, top);
 }

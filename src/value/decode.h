@@ -16,6 +16,9 @@
 #include "state.h"
 #include "wire.h"
 
+/* Room on Lua's stack is made for some levels of tables at a time. */
+enum { DEC_LEVELS = 4, DEC_STACK = DEC_LEVELS * 3 + 20 };
+
 typedef struct Dec {
   lua_State *L;
   Codec *c;

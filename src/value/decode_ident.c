@@ -22,7 +22,7 @@ void lc_dec_name (Dec *d, int depth) {
   unsigned i, n = lc_dec_byte(d);
   int top = lua_gettop(L);
   if (n < 1 || n > 3) lc_dec_fail(d);
-  luaL_checkstack(L, 8, "message");
+  lc_state_room(L, DEC_STACK);
   for (i = 0; i < n; i++) {
     lc_dec_value(d, depth + 1);
     if (lua_type(L, -1) != LUA_TSTRING) lc_dec_fail(d);
@@ -68,7 +68,7 @@ void lc_dec_function (Dec *d, int depth) {
   Box *b;
   int set = 0;
   n = lc_dec_byte(d);
-  luaL_checkstack(L, 12, "message");
+  lc_state_room(L, DEC_STACK);
   b = lc_recall_byident(L, ident);
   if (b != NULL && !b->origin
       && !((bits & WIRE_F_KEPT) && lua_isfunction(L, -1)
@@ -150,22 +150,24 @@ static Image *dec_image (Dec *d, const unsigned char *list, uint32_t k) {
   return (Image *)dec_shared(d, at, &lc_image_kind);
 }
 
-/* Pushes the table of the image's class, new if need be; says whether it is
-** to be filled. */
-static int dec_classtable (Dec *d, Image *image) {
+/* Pushes the table of the image's class, new if need be. */
+static void dec_classtable (Dec *d, Image *image) {
   lua_State *L = d->L;
-  Box *b = lc_recall_byident(L, image->ident);
-  if (b == NULL) {
-    int t;
-    lua_newtable(L);
-    t = lua_gettop(L);
-    if (!lc_names_addclass(d->c, lua_topointer(L, t)))
-      luaL_error(L, "not enough memory");
-    lc_recall_new(L, t, image->ident, NULL);
-    lc_recall_name(L, t, image->ident);
-    lc_state_keep(L, d->c);
-    return 1;
-  }
+  int t;
+  if (lc_recall_byident(L, image->ident) != NULL) return;
+  lua_newtable(L);
+  t = lua_gettop(L);
+  if (!lc_names_addclass(d->c, lua_topointer(L, t)))
+    luaL_error(L, "not enough memory");
+  lc_recall_new(L, t, image->ident, NULL);
+  lc_recall_name(L, t, image->ident);
+  lc_state_keep(L, d->c);
+}
+
+/* Whether the class on top of the stack is to be filled. */
+static int dec_isstale (Dec *d, Image *image) {
+  Box *b = lc_recall_find(d->L, lua_gettop(d->L));
+  if (b == NULL) lc_dec_fail(d);
   if (b->origin) return 0;
   return b->what == NULL || (b->what != &image->head
          && ((Image *)b->what)->version < image->version);
@@ -211,30 +213,28 @@ static void dec_fillclass (Dec *d, Image *image) {
 
 /*
 ** First all tables, then their contents, since they may name each other. A
-** class counts as brought up to date only when all of it is there.
+** class counts as brought up to date only when all of it is there. The
+** tables stay on the stack, in one table: the values will ask for them, and
+** nothing else may hold them.
 */
 void lc_dec_classes (Dec *d, const unsigned char *list, uint32_t n) {
   lua_State *L = d->L;
-  int stale = lua_gettop(L) + 1;       /* number -> class to be filled */
+  int all = lua_gettop(L) + 1, stale = 0;
   uint32_t k;
-  luaL_checkstack(L, 16, "message");
-  lua_pushnil(L);
+  lc_state_room(L, 20);
+  lua_createtable(L, (int)n, 0);
   for (k = 0; k < n; k++) {
-    if (dec_classtable(d, dec_image(d, list, k))) {
-      if (lua_isnil(L, stale)) {
-        lua_newtable(L);
-        lua_replace(L, stale);
-      }
-      lua_rawseti(L, stale, (lua_Integer)k + 1);
-    }
-    lua_settop(L, stale);
+    Image *image = dec_image(d, list, k);
+    dec_classtable(d, image);
+    stale |= dec_isstale(d, image);
+    lua_rawseti(L, all, (lua_Integer)k + 1);
   }
-  for (k = 0; k < n && !lua_isnil(L, stale); k++) {
-    if (lua_rawgeti(L, stale, (lua_Integer)k + 1) == LUA_TTABLE)
-      dec_fillclass(d, dec_image(d, list, k));
-    lua_settop(L, stale);
+  for (k = 0; stale && k < n; k++) {
+    Image *image = dec_image(d, list, k);
+    lua_rawgeti(L, all, (lua_Integer)k + 1);
+    if (dec_isstale(d, image)) dec_fillclass(d, image);
+    lua_settop(L, all);
   }
-  lua_settop(L, stale - 1);
 }
 
 /* ---- handles and transfers ---- */
@@ -257,7 +257,7 @@ void lc_dec_packed (Dec *d) {
   const char *bytes;
   int top = lua_gettop(L);
   uint64_t len = lc_dec_u32(d);
-  luaL_checkstack(L, 8, "message");
+  lc_state_room(L, DEC_STACK);
   lc_dec_need(d, (size_t)len);
   lua_pushlstring(L, (const char *)d->p, (size_t)len);
   d->p += len;
@@ -279,7 +279,7 @@ void lc_dec_transfer (Dec *d, int depth) {
   lua_State *L = d->L;
   uint32_t slot = lc_dec_begun(d), n = lc_dec_u32(d), i, mark = d->nwork;
   if (n > (size_t)(d->end - d->p) || n > 1000000) lc_dec_fail(d);
-  luaL_checkstack(L, (int)n + 12, "message");
+  lc_state_room(L, (int)n + DEC_STACK);
   for (i = 0; i <= n; i++) {
     lc_dec_value(d, depth + 1);
     if (i == 0 && !lua_isfunction(L, -1)) lc_dec_fail(d);

@@ -96,6 +96,7 @@ EncStatus lc_enc_string (Enc *e, const char *str, size_t len) {
   if (s == NULL) return ENC_NOMEM;
   if (s->id != 0) return lc_enc_ref(e, s);
   s->id = ++e->id;
+  s->aux = SEEN_STRING;
   return lc_enc_bytes(e, str, len);
 }
 
@@ -105,7 +106,11 @@ static void enc_light (Enc *e, int idx) {
   lc_enc_u64(e, (uint64_t)(uintptr_t)p);
 }
 
-EncStatus lc_enc_value (Enc *e, int idx, int type, int depth) {
+static EncStatus enc_table (Enc *e, int idx, int top, int depth);
+
+/* As lc_enc_value, for who knows where the top of the stack is. */
+static inline EncStatus enc_any (Enc *e, int idx, int top, int type,
+                                 int depth) {
   if (!lc_enc_room(e, 16)) return ENC_NOMEM;
   switch (type) {
     case LUA_TNIL: lc_enc_byte(e, WIRE_NIL); return ENC_OK;
@@ -118,12 +123,16 @@ EncStatus lc_enc_value (Enc *e, int idx, int type, int depth) {
       const char *str = lua_tolstring(e->L, idx, &len);
       return lc_enc_string(e, str, len);
     }
-    case LUA_TTABLE: return lc_enc_table(e, idx, depth);
+    case LUA_TTABLE: return enc_table(e, idx, top, depth);
     case LUA_TFUNCTION: return lc_enc_function(e, idx, depth);
     case LUA_TUSERDATA: return lc_enc_userdata(e, idx, depth);
     case LUA_TLIGHTUSERDATA: enc_light(e, idx); return ENC_OK;
     default: return lc_enc_refuse(e, idx, NULL);
   }
+}
+
+EncStatus lc_enc_value (Enc *e, int idx, int type, int depth) {
+  return enc_any(e, idx, lua_gettop(e->L), type, depth);
 }
 
 /* ---- long arrays: runs of numbers ---- */
@@ -203,17 +212,16 @@ static void run_integer (Enc *e, EncRun *r, lua_Integer x) {
   r->n++;
 }
 
-enum { ENC_CHUNK = 16 };
-
 /*
 ** The items 1 .. n, as many as make sense: a border found by lua_rawlen may
 ** lie behind a desert of holes (t[2^k] = true for all k). Gives their number,
 ** and how many are not nil.
 */
-static EncStatus enc_items (Enc *e, int t, lua_Unsigned n, lua_Unsigned *done,
-                            lua_Unsigned *live, int depth) {
+static EncStatus enc_items (Enc *e, int t, int base, lua_Unsigned n,
+                            lua_Unsigned *done, lua_Unsigned *live,
+                            int depth) {
   lua_State *L = e->L;
-  int base = lua_gettop(L), types[ENC_CHUNK], i, k;
+  int types[ENC_CHUNK], i, k;
   lua_Unsigned at = 0, holes = 0;
   EncRun r = {0, 0, 0, 0};
   while (at < n && (holes < 64 || holes < at / 2)) {
@@ -234,7 +242,7 @@ static EncStatus enc_items (Enc *e, int t, lua_Unsigned n, lua_Unsigned *done,
         run_end(e, &r);
         r.last = 0;
         holes += types[i] == LUA_TNIL;
-        st = lc_enc_value(e, base + 1 + i, types[i], depth + 1);
+        st = enc_any(e, base + 1 + i, base + k, types[i], depth + 1);
         if (st != ENC_OK) return st;
         if (!lc_enc_room(e, ENC_CHUNK * 16)) return ENC_NOMEM;
       }
@@ -255,21 +263,32 @@ static EncStatus enc_items (Enc *e, int t, lua_Unsigned n, lua_Unsigned *done,
 ** Key and value of the table at `t`, on top of the stack; leaves the key. A
 ** table that turns out to have a field __index is a class.
 */
-static EncStatus enc_pair (Enc *e, int t, int at, int depth) {
-  EncStatus st;
+static EncStatus enc_key (Enc *e, int t, int at, int depth) {
+  size_t len;
+  const char *str;
   int type = lua_type(e->L, at);
-  if (type == LUA_TSTRING) {
-    size_t len;
-    const char *str = lua_tolstring(e->L, at, &len);
-    if (str == e->c->names.text[0] && lua_topointer(e->L, t) != e->root) {
-      st = lc_enc_newclass(e, t);
-      if (st != ENC_OK) return st;
-    }
-    st = lc_enc_room(e, 16) ? lc_enc_string(e, str, len) : ENC_NOMEM;
+  if (type != LUA_TSTRING) return enc_any(e, at, at + 1, type, depth + 1);
+  str = lua_tolstring(e->L, at, &len);
+  if (str == e->c->names.text[0] && lua_topointer(e->L, t) != e->root) {
+    EncStatus st = lc_enc_newclass(e, t);
+    if (st != ENC_OK) return st;
   }
-  else st = lc_enc_value(e, at, type, depth + 1);
+  return lc_enc_string(e, str, len);
+}
+
+/* A key that was met before is known by its address, whatever it is: most
+** keys of a table in a list of alike tables cost one call. */
+static inline EncStatus enc_pair (Enc *e, int t, int at, int depth) {
+  EncStatus st;
+  const char *p = (const char *)lua_topointer(e->L, at);
+  Seen *s = p != NULL ? lc_scratch_find(e->s, p + e->c->strgap) : NULL;
+  if (!lc_enc_room(e, 16)) return ENC_NOMEM;
+  if (s != NULL && s->aux == SEEN_STRING && e->c->strgap != 0
+      && p + e->c->strgap != e->c->names.text[0])
+    st = lc_enc_ref(e, s);
+  else st = enc_key(e, t, at, depth);
   if (st != ENC_OK) return st;
-  st = lc_enc_value(e, at + 1, lua_type(e->L, at + 1), depth + 1);
+  st = enc_any(e, at + 1, at + 1, lua_type(e->L, at + 1), depth + 1);
   lua_settop(e->L, at);
   return st;
 }
@@ -289,10 +308,10 @@ static int enc_isitem (lua_State *L, int at, lua_Unsigned done) {
 ** over: a second walk, with a look at each key, finds it. (If none comes up,
 ** all were among the first.)
 */
-static EncStatus enc_rest (Enc *e, int t, lua_Unsigned done,
+static EncStatus enc_rest (Enc *e, int t, int at, lua_Unsigned done,
                            lua_Unsigned live, int depth, uint32_t *pairs) {
   lua_State *L = e->L;
-  int at = lua_gettop(L) + 1, missed = 0, more;
+  int missed = 0, more;
   lua_Unsigned i;
   EncStatus st;
   lua_pushnil(L);
@@ -328,10 +347,10 @@ static EncStatus enc_rest (Enc *e, int t, lua_Unsigned done,
 }
 
 /* A table of few items: one walk with lua_next for items and pairs. */
-static EncStatus enc_small (Enc *e, int t, lua_Unsigned n, int depth,
+static EncStatus enc_small (Enc *e, int t, int at, lua_Unsigned n, int depth,
                             uint32_t *pairs) {
   lua_State *L = e->L;
-  int at = lua_gettop(L) + 1, more;
+  int more;
   size_t count = lc_enc_at(e);
   lua_Unsigned done = 0;
   EncStatus st;
@@ -340,7 +359,7 @@ static EncStatus enc_small (Enc *e, int t, lua_Unsigned n, int depth,
   more = lua_next(L, t);
   while (more && done < n && lua_type(L, at) == LUA_TNUMBER
          && lua_tointegerx(L, at, NULL) == (lua_Integer)done + 1) {
-    st = lc_enc_value(e, at + 1, lua_type(L, at + 1), depth + 1);
+    st = enc_any(e, at + 1, at + 1, lua_type(L, at + 1), depth + 1);
     if (st != ENC_OK) return st;
     done++;
     lua_settop(L, at);
@@ -363,26 +382,30 @@ static unsigned enc_hint (uint32_t pairs) {
   return k + 1;
 }
 
-/* The table at `t`, with `bits` and no regard to what else it may be. */
-static EncStatus enc_body (Enc *e, int t, int depth, unsigned bits) {
+/* The table at `t`, with `bits` and no regard to what else it may be. Room on
+** the stack is made for some levels at a time. */
+static EncStatus enc_body (Enc *e, int t, int top, int depth,
+                           unsigned bits) {
   lua_State *L = e->L;
   lua_Unsigned n = lua_rawlen(L, t), done = 0, live = 0;
   size_t head;
   uint32_t pairs = 0;
   EncStatus st;
-  if (!lua_checkstack(L, ENC_CHUNK + 4 + ENC_SPARE) || !lc_enc_room(e, 16))
+  if (depth % ENC_LEVELS == 0 && !lua_checkstack(L, ENC_STACK))
     return ENC_NOMEM;
+  if (!lc_enc_room(e, 16)) return ENC_NOMEM;
   head = lc_enc_at(e);
   e->p += 2;
   if (n > WIRE_SMALL) {
     bits |= WIRE_T_BIG;
     lc_enc_u64(e, n);
-    st = enc_items(e, t, n, &done, &live, depth);
-    if (st == ENC_OK) st = enc_rest(e, t, done, live, depth, &pairs);
+    st = enc_items(e, t, top, n, &done, &live, depth);
+    if (st == ENC_OK) st = enc_rest(e, t, top + 1, done, live, depth,
+                                   &pairs);
   }
   else {
     if (n > 0) bits |= WIRE_T_SMALL;
-    st = enc_small(e, t, n, depth, &pairs);
+    st = enc_small(e, t, top + 1, n, depth, &pairs);
   }
   if (st != ENC_OK) return st;
   if (!lc_enc_room(e, 16)) return ENC_NOMEM;
@@ -399,7 +422,7 @@ static EncStatus enc_body (Enc *e, int t, int depth, unsigned bits) {
   return st;
 }
 
-EncStatus lc_enc_table (Enc *e, int idx, int depth) {
+static EncStatus enc_table (Enc *e, int idx, int top, int depth) {
   lua_State *L = e->L;
   const void *key = lua_topointer(L, idx);
   EncStatus st;
@@ -423,12 +446,12 @@ EncStatus lc_enc_table (Enc *e, int idx, int depth) {
     lc_enc_byte(e, WIRE_LATER);
     return lc_enc_later(e, idx);
   }
-  return enc_body(e, idx, depth, bits);
+  return enc_body(e, idx, top, depth, bits);
 }
 
 EncStatus lc_enc_later (Enc *e, int idx) {
   if (!lc_enc_in(e, ENC_SAFE)) return ENC_AGAIN;
-  if (e->nwork == 0) {
+  if (lua_isnil(e->L, e->work)) {
     lua_newtable(e->L);
     lua_replace(e->L, e->work);
   }
@@ -442,7 +465,7 @@ EncStatus lc_enc_drain (Enc *e, uint32_t mark, int depth) {
   while (e->nwork > mark) {
     EncStatus st;
     int t;
-    if (!lua_checkstack(L, ENC_SPARE)) return ENC_NOMEM;
+    if (!lua_checkstack(L, ENC_STACK)) return ENC_NOMEM;
     lua_rawgeti(L, e->work, (lua_Integer)e->nwork);
     lua_pushnil(L);
     lua_rawseti(L, e->work, (lua_Integer)e->nwork--);
@@ -450,9 +473,9 @@ EncStatus lc_enc_drain (Enc *e, uint32_t mark, int depth) {
     if (!lua_istable(L, t)) st = lc_enc_upvalues(e, t, depth);
     else if (lua_getmetatable(L, t)) {
       lua_pop(L, 1);
-      st = enc_body(e, t, depth, WIRE_T_META);
+      st = enc_body(e, t, t, depth, WIRE_T_META);
     }
-    else st = enc_body(e, t, depth, 0);
+    else st = enc_body(e, t, t, depth, 0);
     if (st != ENC_OK) return st;
     lua_settop(L, t - 1);
   }
@@ -467,5 +490,5 @@ EncStatus lc_enc_image (Enc *e, int idx) {
     lua_pop(e->L, 1);
     bits = WIRE_T_META;
   }
-  return enc_body(e, idx, 0, bits);
+  return enc_body(e, idx, lua_gettop(e->L), 0, bits);
 }

@@ -34,8 +34,16 @@ enum {
   ENC_ANCHORED     /* also keeps what __transfer functions made */
 };
 
-/* Seen.aux of tables and userdata. */
-enum { SEEN_PLAIN = 1, SEEN_CLASS = 2, SEEN_BUSY = 4 };
+/* Seen.aux of tables, userdata and strings. */
+enum { SEEN_PLAIN = 1, SEEN_CLASS = 2, SEEN_BUSY = 4, SEEN_STRING = 8 };
+
+/* Lua's stack: items that are fetched at once; levels of tables for which
+** room is made at once; that room, with some to spare. */
+enum {
+  ENC_CHUNK = 16,
+  ENC_LEVELS = 4,
+  ENC_STACK = ENC_LEVELS * (ENC_CHUNK + 4) + 20
+};
 
 typedef struct Enc Enc;
 
@@ -101,8 +109,7 @@ static inline int lc_enc_in (Enc *e, int mode) {
 }
 
 /* The value at `idx` (absolute), of type `type`, `depth` containers deep.
-** There are ENC_SPARE stack slots. */
-enum { ENC_SPARE = 20 };
+** There is room for ENC_STACK slots on the stack. */
 EncStatus lc_enc_value (Enc *e, int idx, int type, int depth);
 EncStatus lc_enc_ref (Enc *e, Seen *s);
 EncStatus lc_enc_string (Enc *e, const char *str, size_t len);
@@ -113,7 +120,6 @@ EncStatus lc_enc_bytes (Enc *e, const char *str, size_t len);
 EncStatus lc_enc_drain (Enc *e, uint32_t mark, int depth);
 /* Puts off the body of the object at `idx`. */
 EncStatus lc_enc_later (Enc *e, int idx);
-EncStatus lc_enc_table (Enc *e, int idx, int depth);
 /* A table of which nothing else is known: for images. */
 EncStatus lc_enc_image (Enc *e, int idx);
 

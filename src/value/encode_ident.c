@@ -196,7 +196,7 @@ EncStatus lc_enc_upvalues (Enc *e, int idx, int depth) {
   lua_State *L = e->L;
   unsigned i, n = enc_countups(L, idx);
   EncStatus st;
-  if (!lua_checkstack(L, ENC_SPARE + 1)) return ENC_NOMEM;
+  if (!lua_checkstack(L, ENC_STACK)) return ENC_NOMEM;
   for (i = 1; i <= n; i++) {
     Seen *s = lc_scratch_put(e->s, lua_upvalueid(L, idx, (int)i));
     if (s == NULL || !lc_enc_room(e, 32)) return ENC_NOMEM;
@@ -287,10 +287,30 @@ static int enc_metaflags (Enc *e) {
 }
 
 /*
-** Calls __transfer (metatable on top of the stack), and leaves what it gave
-** in the place of the metatable. That is anchored until the record is done:
-** the encoder knows objects by their addresses.
+** What __transfer gave for the object at `idx` is kept until the record is
+** done: the encoder knows objects by their addresses, and a record that is
+** begun again must not find other ones. Pushes it, if there is any.
 */
+static int enc_transferred (Enc *e, int idx) {
+  lua_State *L = e->L;
+  int i, n, top = lua_gettop(L);
+  if (lua_isnil(L, e->anchors)) return 0;
+  lua_pushvalue(L, idx);
+  if (lua_rawget(L, e->anchors) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return 0;
+  }
+  lua_getfield(L, top + 1, "n");
+  n = (int)lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  lc_state_room(L, n + 4 + ENC_STACK);
+  for (i = 1; i <= n; i++) lua_rawgeti(L, top + 1, i);
+  lua_remove(L, top + 1);
+  return 1;
+}
+
+/* Calls __transfer (metatable on top of the stack), and leaves what it gave
+** in the place of the metatable. */
 static void enc_calltransfer (Enc *e, int idx) {
   lua_State *L = e->L;
   int i, n, top = lua_gettop(L);
@@ -299,20 +319,23 @@ static void enc_calltransfer (Enc *e, int idx) {
   lua_pushvalue(L, idx);
   lua_call(L, 1, LUA_MULTRET);
   n = lua_gettop(L) - top;
-  luaL_checkstack(L, n + 4 + ENC_SPARE, "__transfer");
+  lc_state_room(L, n + 4 + ENC_STACK);
   if (n == 0 || !lua_isfunction(L, top + 1))
     luaL_error(L, "__transfer must return a function and its arguments, "
       "not %s", n == 0 ? "nothing" : luaL_typename(L, top + 1));
   if (lua_isnil(L, e->anchors)) {
     lua_newtable(L);
-    lua_replace(L, e->anchors);
+    lua_copy(L, -1, e->anchors);
+    lua_pop(L, 1);
   }
   lua_pushvalue(L, idx);
-  lua_createtable(L, n, 0);
+  lua_createtable(L, n, 1);
   for (i = 1; i <= n; i++) {
     lua_pushvalue(L, top + i);
     lua_rawseti(L, -2, i);
   }
+  lua_pushinteger(L, n);
+  lua_setfield(L, -2, "n");
   lua_rawset(L, e->anchors);
   lua_remove(L, top);
 }
@@ -329,7 +352,8 @@ static EncStatus enc_transfer (Enc *e, int idx, Seen *s, int depth) {
     return lc_enc_refuse(e, idx, "a __transfer too deep inside of others");
   s->id = ++e->id;
   s->aux = SEEN_BUSY;
-  enc_calltransfer(e, idx);
+  if (enc_transferred(e, idx)) lua_remove(L, top);
+  else enc_calltransfer(e, idx);
   e->lastmeta = NULL;
   n = lua_gettop(L) - top + 1;
   if (!lc_enc_room(e, 16)) return ENC_NOMEM;

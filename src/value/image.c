@@ -31,7 +31,7 @@ static EncStatus image_read (Enc *e, int idx, Enc *in) {
   do {
     lc_message_clear(&e->content, (size_t)-1);
     lua_settop(L, top);
-    if (!lua_checkstack(L, 4 + ENC_SPARE) || !lc_enc_inner(in, e)) return ENC_NOMEM;
+    if (!lua_checkstack(L, 4 + ENC_STACK) || !lc_enc_inner(in, e)) return ENC_NOMEM;
     lua_settop(L, top + 2);
     in->classes = top + 1;
     in->work = top + 2;
@@ -100,7 +100,7 @@ EncStatus lc_image_of (Enc *e, uint32_t k, Image **image) {
   EncStatus st = ENC_OK;
   Seen *s;
   Box *b;
-  if (!lua_checkstack(L, 8 + ENC_SPARE)) return ENC_NOMEM;
+  if (!lua_checkstack(L, 8 + ENC_STACK)) return ENC_NOMEM;
   lua_rawgeti(L, e->classes, (lua_Integer)k);
   b = lc_recall_push(L, top + 1);
   s = lc_scratch_put(e->s, lc_image_listed(b));

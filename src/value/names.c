@@ -249,7 +249,7 @@ int lc_names_current (lua_State *L, Codec *c) {
 void lc_names_build (lua_State *L, Codec *c) {
   Names *x = &c->names;
   int top = lua_gettop(L), t;
-  luaL_checkstack(L, 20, "names");
+  lc_state_room(L, 20);
   x->building = 1;
   x->ready = 0;
   x->n = x->ntext = 0;
@@ -358,7 +358,7 @@ static void names_require (lua_State *L, int idx) {
 
 void lc_names_resolve (lua_State *L, int first, int n) {
   int i;
-  luaL_checkstack(L, 10, "names");
+  lc_state_room(L, 10);
   lc_state_push(L, STATE_LOADED);
   lua_pushvalue(L, first);
   lua_rawget(L, -2);

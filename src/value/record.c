@@ -153,7 +153,7 @@ EncStatus lc_enc_finish (Enc *e) {
 static EncStatus rec_record (Enc *e) {
   int i;
   lc_enc_begin(e);
-  if (!lc_enc_room(e, WIRE_HEAD) || !lua_checkstack(e->L, ENC_SPARE))
+  if (!lc_enc_room(e, WIRE_HEAD) || !lua_checkstack(e->L, ENC_STACK))
     return ENC_NOMEM;
   e->p += WIRE_HEAD;
   for (i = 0; i < e->n; i++) {
@@ -178,9 +178,12 @@ static int rec_protected (lua_State *L) {
   e->classes = top + 2;
   e->anchors = top + 3;
   e->bad = top + 4;
+  lua_settop(L, top + 4);
   do {
-    lua_settop(L, top);
     lua_settop(L, top + 4);
+    lua_pushnil(L);
+    lua_copy(L, -1, e->work);
+    lua_replace(L, e->classes);
     if (e->mode < e->need) e->mode = e->need;
     st = rec_record(e);
   } while (st == ENC_AGAIN);

@@ -98,7 +98,9 @@ static int hunt_transfer (Hunt *h, int o, lua_Integer i, int *found) {
     lua_pop(L, 1);
     return 0;
   }
-  n = (lua_Integer)lua_rawlen(L, o + 1);
+  lua_getfield(L, o + 1, "n");
+  n = lua_tointeger(L, -1);
+  lua_pop(L, 1);
   for (k = 1; k <= n && !*found; k++) {
     lua_rawgeti(L, o + 1, k);
     lua_pushinteger(L, k - 1);
@@ -322,7 +324,7 @@ void lc_refuse_push (lua_State *L, Enc *e) {
   int top = lua_gettop(L), k;
   lua_Integer node;
   Hunt h;
-  luaL_checkstack(L, 40, "refusal");
+  lc_state_room(L, 40);
   h.L = L;
   h.e = e;
   h.n = 0;

@@ -58,28 +58,16 @@ int lc_scratch_grow (Scratch *s) {
   if (seen == NULL) return 0;
   s->seen = seen;
   s->cap = cap;
-  s->shift = oldcap == 0 ? 64 - 6 : s->shift - 1;
   for (i = 0; i < oldcap; i++) {
     if (old[i].stamp == s->stamp) {
       size_t at = lc_scratch_place(s, old[i].key);
-      while (seen[at].stamp == s->stamp) at = (at + 1) & (cap - 1);
+      while (seen[at].stamp == s->stamp)
+        at = lc_scratch_next(s, old[i].key, at);
       seen[at] = old[i];
     }
   }
   lc_mem_free(s->mem, old, oldcap * sizeof(Seen));
   return 1;
-}
-
-Seen *lc_scratch_find (Scratch *s, const void *key) {
-  size_t at;
-  if (s->n == 0) return NULL;
-  at = lc_scratch_place(s, key);
-  for (;;) {
-    Seen *e = &s->seen[at];
-    if (e->stamp != s->stamp) return NULL;
-    if (e->key == key) return e;
-    at = (at + 1) & (s->cap - 1);
-  }
 }
 
 uint32_t lc_scratch_share (Scratch *s, uint32_t id) {

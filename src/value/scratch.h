@@ -28,7 +28,6 @@ struct Scratch {
   Mem *mem;           /* set at birth */
   Seen *seen;
   size_t cap, n;      /* cap is 0 or a power of two; 2 * n <= cap */
-  unsigned shift;     /* 64 - log2(cap) */
   uint32_t stamp;
   uint32_t *shared;   /* shared[slot - 1] is an id */
   uint32_t nshared, capshared;
@@ -41,10 +40,21 @@ void lc_scratch_free (Scratch *s);
 void lc_scratch_reset (Scratch *s);
 /* After a record: gives back memory that one large record has left. */
 void lc_scratch_trim (Scratch *s);
-/* Fibonacci hashing: the high bits of the product are the well mixed ones. */
+/*
+** Objects that were made together lie together, and are met together: their
+** first places do so too, which the cache rewards. Whoever finds its place
+** taken goes on by a step of its own (odd, from the well mixed bits of a
+** product), so that full neighbourhoods do not pile up.
+*/
 static inline size_t lc_scratch_place (const Scratch *s, const void *key) {
-  return (size_t)(((uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u)
-                  >> s->shift);
+  uintptr_t p = (uintptr_t)key;
+  return ((p >> 5) ^ (p >> 21)) & (s->cap - 1);
+}
+
+static inline size_t lc_scratch_next (const Scratch *s, const void *key,
+                                      size_t at) {
+  uint64_t h = (uint64_t)(uintptr_t)key * 0x9E3779B97F4A7C15u;
+  return (at + ((size_t)(h >> 32) | 1)) & (s->cap - 1);
 }
 
 /* 0 when there is no memory. */
@@ -56,7 +66,7 @@ static inline Seen *lc_scratch_put (Scratch *s, const void *key) {
   Seen *e;
   size_t at;
   if (s->n * 2 >= s->cap && !lc_scratch_grow(s)) return NULL;
-  for (at = lc_scratch_place(s, key); ; at = (at + 1) & (s->cap - 1)) {
+  for (at = lc_scratch_place(s, key); ; at = lc_scratch_next(s, key, at)) {
     e = &s->seen[at];
     if (e->stamp != s->stamp) break;
     if (e->key == key) return e;
@@ -69,7 +79,16 @@ static inline Seen *lc_scratch_put (Scratch *s, const void *key) {
 }
 
 /* The entry of `key` or NULL. */
-Seen *lc_scratch_find (Scratch *s, const void *key);
+static inline Seen *lc_scratch_find (Scratch *s, const void *key) {
+  size_t at;
+  if (s->n == 0) return NULL;
+  for (at = lc_scratch_place(s, key); ; at = lc_scratch_next(s, key, at)) {
+    Seen *e = &s->seen[at];
+    if (e->stamp != s->stamp) return NULL;
+    if (e->key == key) return e;
+  }
+}
+
 /* The next free slot, for `id`; 0 when there is no memory. */
 uint32_t lc_scratch_share (Scratch *s, uint32_t id);
 

@@ -9,6 +9,11 @@
 
 static const char state_keys[STATE_TABLES] = {0};   /* their addresses */
 
+/* The stack's own limit is a million slots; it is memory that ends first. */
+void lc_state_room (lua_State *L, int n) {
+  if (!lua_checkstack(L, n)) luaL_error(L, "not enough memory");
+}
+
 void lc_state_push (lua_State *L, int which) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &state_keys[which]);
 }
@@ -68,6 +73,25 @@ static void codec_table (lua_State *L, int which, const char *mode) {
   lc_state_set(L, which);
 }
 
+/* The string on top of the stack: pops it. */
+static size_t codec_gap (lua_State *L) {
+  size_t gap = (size_t)(lua_tostring(L, -1)
+                        - (const char *)lua_topointer(L, -1));
+  lua_pop(L, 1);
+  return gap < 256 ? gap : 0;
+}
+
+/* Lua 5.4 has two sorts of strings, which might be laid out differently. */
+static size_t codec_strgap (lua_State *L) {
+  char text[200];
+  size_t gap;
+  lua_pushliteral(L, "short");
+  gap = codec_gap(L);
+  memset(text, 'l', sizeof text);
+  lua_pushlstring(L, text, sizeof text);
+  return codec_gap(L) == gap ? gap : 0;
+}
+
 /*
 ** The codec itself goes in last: until then a second try starts afresh. The
 ** tables are written over by it, the userdata is garbage.
@@ -77,6 +101,7 @@ static void codec_new (lua_State *L, Mem *mem) {
   memset((void *)c, 0, sizeof(Codec));
   c->mem = mem;
   c->epoch = 1;
+  c->strgap = codec_strgap(L);
   lc_message_init(&c->dumped, mem);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, codec_gc);
@@ -93,7 +118,7 @@ static void codec_new (lua_State *L, Mem *mem) {
 
 Codec *lc_codec_open (lua_State *L, Mem *mem) {
   Codec *c;
-  luaL_checkstack(L, 10, "codec");
+  lc_state_room(L, 10);
   c = lc_state_codec(L);
   if (c == NULL) {
     codec_new(L, mem);

@@ -54,12 +54,16 @@ struct Codec {
   int eager;                 /* how the last record had to be encoded */
   uint32_t epoch;            /* one more at each lc_codec_begin */
   unsigned kept;             /* next place in STATE_KEEP */
+  size_t strgap;             /* from lua_topointer of a string to its bytes;
+                                0 if that is not the same for all strings */
   Scratch *idle;             /* a list */
   Message dumped;            /* room for lua_dump */
   Names names;
   Code *intern[INTERN_SETS][INTERN_WAYS];   /* newest first */
 };
 
+/* Makes room on the stack, or raises an error of memory. */
+void lc_state_room (lua_State *L, int n);
 /* Pushes one of the tables; raises nothing. */
 void lc_state_push (lua_State *L, int which);
 /* Pops a value and puts it there. Raises on lack of memory. */

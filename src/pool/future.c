@@ -1,0 +1,117 @@
+#include "future.h"
+
+static void future_free (Shared *s) {
+  Future *f = lc_future_from(s);
+  lc_batch_free(f->result);
+  lc_mutex_free(&f->lock);
+  lc_mem_free(f->mem, f, sizeof(Future));
+}
+
+/*
+** Ends it, if nobody has. The waiters are woken under the lock, so whoever
+** takes itself off the list knows that nobody touches its node any more. 0 if
+** it had ended.
+*/
+static int future_end (Future *f, FutureState state, Batch *result) {
+  WaitNode *n;
+  lc_mutex_lock(&f->lock);
+  if (lc_future_ended(lc_future_state(f))) {
+    lc_mutex_unlock(&f->lock);
+    return 0;
+  }
+  f->result = result;
+  /* release: orders `result` before the state that announces it. */
+  atomic_store_explicit(&f->state, state, memory_order_release);
+  while ((n = f->waiters) != NULL) {
+    lc_wait_remove(n);
+    n->waiter->wake(n->waiter);
+  }
+  lc_mutex_unlock(&f->lock);
+  f->link.ended(f->link.pool);
+  return 1;
+}
+
+static void future_deliver (Sink *k, Batch *b) {
+  Future *f = (Future *)(void *)k;
+  int kind = b->entries[0].kind;
+  b->sink = NULL;
+  lc_batch_trim(b);
+  if (!future_end(f, kind == ENTRY_VALUES ? FUTURE_DONE : FUTURE_FAILED, b))
+    lc_batch_free(b);
+  lc_future_release(f);
+}
+
+static void future_started (Sink *k) {
+  Future *f = (Future *)(void *)k;
+  lc_mutex_lock(&f->lock);
+  if (lc_future_state(f) == FUTURE_QUEUED)
+    atomic_store_explicit(&f->state, FUTURE_RUNNING, memory_order_relaxed);
+  lc_mutex_unlock(&f->lock);
+}
+
+/* Its task was dropped: by a worker that ends, or from the queue. */
+static void future_lost (Sink *k) {
+  future_end((Future *)(void *)k, FUTURE_CANCELLED, NULL);
+}
+
+const SinkKind lc_future_kind = {
+  { "lacus.future", future_free },
+  future_deliver, future_started, future_lost, NULL, NULL, NULL
+};
+
+static void future_drop_task (Task *t) {
+  Batch *b = (Batch *)t;
+  Sink *k = b->sink;
+  future_lost(k);
+  lc_batch_free(b);
+  lc_shared_release(&k->head);
+}
+
+Future *lc_future_new (Mem *mem, const FutureLink *link, Batch *b,
+                       void (*run)(Task *, struct Worker *)) {
+  Future *f = (Future *)lc_mem_zalloc(mem, sizeof(Future));
+  if (f == NULL) return NULL;
+  if (lc_mutex_init(&f->lock) != 0) {
+    lc_mem_free(mem, f, sizeof(Future));
+    return NULL;
+  }
+  lc_shared_init(&f->sink.head, &lc_future_kind.shared);
+  f->mem = mem;
+  f->link = *link;
+  b->sink = &f->sink;
+  b->task.run = run;
+  b->task.drop = future_drop_task;
+  lc_future_hold(f);
+  return f;
+}
+
+void lc_future_hold (Future *f) { lc_shared_hold(&f->sink.head); }
+void lc_future_release (Future *f) {
+  if (f != NULL) lc_shared_release(&f->sink.head);
+}
+
+/* acquire: pairs with the release in future_end. */
+FutureState lc_future_state (Future *f) {
+  return (FutureState)atomic_load_explicit(&f->state, memory_order_acquire);
+}
+
+int lc_future_listen (Future *f, WaitNode *n) {
+  int listed;
+  lc_mutex_lock(&f->lock);
+  listed = !lc_future_ended(lc_future_state(f));
+  if (listed && n->at == NULL) lc_wait_add(&f->waiters, n);
+  lc_mutex_unlock(&f->lock);
+  return listed;
+}
+
+void lc_future_unlisten (Future *f, WaitNode *n) {
+  lc_mutex_lock(&f->lock);
+  lc_wait_remove(n);
+  lc_mutex_unlock(&f->lock);
+}
+
+int lc_future_cancel (Future *f) {
+  if (lc_future_state(f) != FUTURE_QUEUED) return 0;
+  lc_sink_cancel(&f->sink);
+  return future_end(f, FUTURE_CANCELLED, NULL);
+}

@@ -1,0 +1,74 @@
+/*
+** future.h: the result of one task, whenever it comes: a sink that keeps it.
+** Stands on batch and sink; knows nothing of Lua values or of handles.
+**
+** Who may do what. Anybody who holds it: look, wait, cancel. The worker that
+** runs its task: deliver, once. The result is written before `state` leaves
+** RUNNING and never again, so whoever has seen DONE or FAILED may read it.
+**
+** States:  QUEUED -> RUNNING -> DONE | FAILED;  QUEUED or RUNNING ->
+** CANCELLED (before it ran, or its worker dropped it). Each change is made
+** under `lock`, by whoever makes it first; every waiter is woken by the last.
+**
+** Lock order: future.lock before pool.lock (waking a parked task queues it).
+*/
+#ifndef lc_future_h
+#define lc_future_h
+
+#include <stdint.h>
+
+#include "../base/park.h"
+#include "../base/thread.h"
+#include "batch.h"
+#include "sink.h"
+
+typedef enum FutureState {
+  FUTURE_QUEUED, FUTURE_RUNNING, FUTURE_DONE, FUTURE_FAILED, FUTURE_CANCELLED
+} FutureState;
+
+/* Who is told, once, that the task of a future has ended or will not run. */
+typedef struct FutureLink {
+  void (*ended) (void *pool);
+  void *pool;
+} FutureLink;
+
+typedef struct Future {
+  Sink sink;                  /* first */
+  /* set at birth */
+  Mem *mem;
+  FutureLink link;            /* told by whoever ends it */
+  /* atomic */
+  _Atomic(int) state;         /* written under lock */
+  /* guarded by lock */
+  Mutex lock;
+  WaitNode *waiters;
+  /* written once, before state says so */
+  Batch *result;              /* its one entry; NULL unless DONE or FAILED */
+} Future;
+
+extern const SinkKind lc_future_kind;
+static inline Future *lc_future_from (Shared *s) {
+  return (Future *)(void *)s;
+}
+
+/* Its task is `b`, with one item; the future is its sink, held by it. The
+** caller holds the future too. NULL without memory: `b` is untouched. */
+Future *lc_future_new (Mem *mem, const FutureLink *link, Batch *b,
+                       void (*run)(Task *, struct Worker *));
+void lc_future_hold (Future *f);
+void lc_future_release (Future *f);
+
+FutureState lc_future_state (Future *f);
+static inline int lc_future_ended (FutureState s) {
+  return s >= FUTURE_DONE;
+}
+
+/* 1: `n` is listed, and its waiter woken when the future ends; 0: it has.
+** A node that is listed already stays so. */
+int lc_future_listen (Future *f, WaitNode *n);
+void lc_future_unlisten (Future *f, WaitNode *n);
+
+/* 1 if its task will not run, or not go on: it was queued or waits. */
+int lc_future_cancel (Future *f);
+
+#endif
