@@ -59,7 +59,7 @@ local function add_to_pool(Pool, private)
   ---@return table
   function Pool:broadcast(fn, ...)
     local futures, list = {}, {}
-    for i = 1, self:workers() do
+    for i = 1, math.max(1, self:workers()) do
       futures[i] = private.submit_to(self, i, fn, ...)
     end
     for _, future in ipairs(futures) do future:wait() end

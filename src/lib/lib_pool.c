@@ -26,9 +26,9 @@ static Pool *pl_check (lua_State *L) {
 static int pl_workers (lua_State *L, int idx) {
   int isint;
   lua_Integer n = lua_tointegerx(L, idx, &isint);
-  if (!isint || n < 1 || n > WORKERS_MOST)
+  if (!isint || n < 0 || n > WORKERS_MOST)
     luaL_argerror(L, 1, lua_pushfstring(L,
-      "workers must be an integer from 1 to %d, got %s", WORKERS_MOST,
+      "workers must be an integer from 0 to %d, got %s", WORKERS_MOST,
       luaL_tolstring(L, idx, NULL)));
   return (int)n;
 }
@@ -36,6 +36,7 @@ static int pl_workers (lua_State *L, int idx) {
 typedef struct PoolArgs {
   int workers;
   const char *name;
+  uint64_t recycle;   /* tasks, or 0 */
   int init;           /* stack index, or 0 */
 } PoolArgs;
 
@@ -46,6 +47,14 @@ static void pl_options (lua_State *L, PoolArgs *a) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
                                                       : "";
     if (strcmp(name, "workers") == 0) a->workers = pl_workers(L, -1);
+    else if (strcmp(name, "recycle") == 0) {
+      int isint;
+      lua_Integer n = lua_tointegerx(L, -1, &isint);
+      if (!isint || n < 1)
+        luaL_argerror(L, 1,
+          "option 'recycle' must be an integer of at least 1");
+      a->recycle = (uint64_t)n;
+    }
     else if (strcmp(name, "name") == 0) {
       if (lua_type(L, -1) != LUA_TSTRING)
         luaL_argerror(L, 1, "option 'name' must be a string");
@@ -68,6 +77,7 @@ static void pl_options (lua_State *L, PoolArgs *a) {
 static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
   a->workers = home->cpus;
   a->name = "worker";
+  a->recycle = 0;
   a->init = 2;
   lua_settop(L, 1);
   lua_pushnil(L);
@@ -118,6 +128,7 @@ static int l_pool_new (lua_State *L) {
   pl_write_env(L, home, env, a.init);
   o.workers = a.workers;
   o.name = a.name;
+  o.recycle = a.recycle;
   o.libraries = lc_lib_worker;
   p = lc_pool_open(home, &o, env, error, sizeof error);
   if (p == NULL) return luaL_error(L, "cannot open a pool: %s", error);
@@ -143,12 +154,19 @@ static int l_pool_submit_to (lua_State *L) {
   return lc_lib_submit(L, lc_home_open(L, NULL), p, to);
 }
 
+/* New states for all workers: what they have loaded is loaded again. */
+static int l_pool_recycle (lua_State *L) {
+  lc_pool_recycle(pl_check(L));
+  return 0;
+}
+
 static int l_pool_generate (lua_State *L) {
   return lc_lib_generate(L, lc_home_open(L, NULL), pl_check(L));
 }
 
 static int l_pool_workers (lua_State *L) {
-  lua_pushinteger(L, pl_check(L)->nworkers);
+  Pool *p = pl_check(L);
+  lua_pushinteger(L, p->inlined ? 0 : p->nworkers);
   return 1;
 }
 
@@ -222,7 +240,8 @@ static int l_pool_gc (lua_State *L) {
 static int l_pool_tostring (lua_State *L) {
   Pool *p = pl_check(L);
   if (!lc_pool_alive(p, L)) lua_pushliteral(L, "lacus.pool (closed)");
-  else lua_pushfstring(L, "lacus.pool (%d workers)", p->nworkers);
+  else lua_pushfstring(L, "lacus.pool (%d workers)",
+                       p->inlined ? 0 : p->nworkers);
   return 1;
 }
 
@@ -230,6 +249,7 @@ static const luaL_Reg pool_methods[] = {
   {"map", l_pool_map},
   {"submit", l_pool_submit},
   {"generate", l_pool_generate},
+  {"recycle", l_pool_recycle},
   {"workers", l_pool_workers},
   {"close", l_pool_close},
   {NULL, NULL}

@@ -23,8 +23,9 @@ static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
   n.at = NULL;
   n.waiter = &home->parker.waiter;
   if (!kind->listen(thing, &n)) return;
-  woken = lc_park(&home->parker, slice < deadline ? slice : deadline,
-                  home->spin_ns);
+  if (slice > deadline) slice = deadline;
+  woken = lc_home_help(home, &slice)
+          || lc_park(&home->parker, slice, home->spin_ns);
   kind->unlisten(thing, &n);
   if (woken) return;
   lua_pushcfunction(L, wait_nothing);

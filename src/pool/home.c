@@ -75,6 +75,14 @@ void lc_home_add (Home *h, Resident *r) {
   lc_mutex_unlock(&h->lock);
 }
 
+/* Only the home's own thread takes residents away: no lock for its look. */
+int lc_home_help (Home *h, uint64_t *until) {
+  Resident *r;
+  for (r = h->residents; r != NULL; r = r->next)
+    if (r->kind->help != NULL && r->kind->help(r, until)) return 1;
+  return 0;
+}
+
 /* Takes one that is gone off the list. */
 static Resident *home_take_gone (Home *h) {
   Resident **at, *r;

@@ -26,6 +26,9 @@ typedef struct ResidentKind {
   void (*join) (Resident *r);      /* after stop: waits for its threads */
   int (*gone) (Resident *r);       /* nobody holds it, its threads ended */
   void (*free_) (Resident *r);     /* joins and frees it */
+  /* For one that runs on the home's own thread, else NULL: runs one task; or
+  ** gives 0 and puts the time of its next timer into *until, if earlier. */
+  int (*help) (Resident *r, uint64_t *until);
 } ResidentKind;
 
 struct Resident {
@@ -59,6 +62,9 @@ Home *lc_home_open (lua_State *L, struct Worker *worker);
 
 /* `r` has been opened here. */
 void lc_home_add (Home *h, Resident *r);
+/* The home's thread has to wait: runs one task that nobody else would, or
+** gives 0 and cuts *until to when there may be one. */
+int lc_home_help (Home *h, uint64_t *until);
 /* Frees those that are gone. */
 void lc_home_sweep (Home *h);
 

@@ -76,6 +76,10 @@ void lc_pool_join (Pool *p) {
   int i;
   if (p->joined) return;
   p->joined = 1;
+  if (p->inlined) {
+    lc_worker_close(&p->workers[0].w);
+    return;
+  }
   for (i = 0; i < p->nworkers; i++) lc_worker_join(&p->workers[i].w);
 }
 
@@ -110,6 +114,7 @@ static int pool_libraries (lua_State *L) {
   return 0;
 }
 
+/* Also for a state that replaces another: then it only counts up. */
 static void pool_opened (Worker *w, const char *error) {
   Pool *p = pool_worker(w)->pool;
   lc_mutex_lock(&p->lock);
@@ -155,6 +160,33 @@ static int pool_boot (PoolWorker *pw) {
   }
   lua_settop(L, 0);
   return ok;
+}
+
+/* Whether the state is to be replaced, and can: no task of it waits. */
+static int pool_is_worn (Pool *p, PoolWorker *pw) {
+  /* Relaxed: the epoch orders nothing. */
+  unsigned epoch = atomic_load_explicit(&p->epoch, memory_order_relaxed);
+  int worn = pw->epoch != epoch
+             || (p->recycle != 0 && pw->kit.ran >= p->recycle);
+  if (!worn || pw->w.fibers.live != NULL || pw->helping) return 0;
+  pw->epoch = epoch;
+  return 1;
+}
+
+static int pool_renew (Pool *p, PoolWorker *pw) {
+  lc_worker_close(&pw->w);
+  pw->kit.ran = 0;
+  pw->booted = 0;
+  if (lc_worker_open(&pw->w)) return 1;
+  pool_stop(p, "a worker could not open a new state");
+  return 0;
+}
+
+/* Before the next task: a new state if it is time, and its init. */
+static int pool_prepare (PoolWorker *pw) {
+  Pool *p = pw->pool;
+  if (pool_is_worn(p, pw) && !pool_renew(p, pw)) return 0;
+  return pw->booted || pool_boot(pw);
 }
 
 static void pool_unlist_idle (Pool *p, PoolWorker *pw) {
@@ -229,15 +261,20 @@ static Task *pool_next (Worker *w) {
   PoolWorker *pw = pool_worker(w);
   Pool *p = pw->pool;
   Task *t;
-  if (!pw->booted && !pool_boot(pw)) return NULL;
-  while (!pool_look(p, pw, &t)) {
+  for (;;) {
+    if (!pool_prepare(pw)) return NULL;
+    if (pool_look(p, pw, &t)) return t;
     if (p->spin_ns > 0
         && lc_park(&w->parker, lc_now() + p->spin_ns, p->spin_ns)) continue;
     lc_run_idle(&pw->kit);
     lc_worker_tidy(w);
     lc_park(&w->parker, lc_timer_next(&w->fibers), 0);
   }
-  return t;
+}
+
+void lc_pool_recycle (Pool *p) {
+  atomic_fetch_add_explicit(&p->epoch, 1, memory_order_relaxed);
+  lc_pool_nudge(p);
 }
 
 void lc_pool_nudge (Pool *p) {
@@ -259,6 +296,7 @@ static int pool_queue_for (PoolWorker *pw, Task *t) {
   if (wake) pool_unlist_idle(p, pw);
   lc_mutex_unlock(&p->lock);
   if (wake) lc_unpark(&pw->w.parker);
+  if (p->inlined) lc_unpark(&p->home->parker);
   return taken;
 }
 
@@ -267,6 +305,21 @@ static int pool_queue_for (PoolWorker *pw, Task *t) {
 static void pool_ready (Fibers *fs, Task *t) {
   Worker *w = (Worker *)(void *)((char *)fs - offsetof(Worker, fibers));
   pool_queue_for(pool_worker(w), t);
+}
+
+/* One task of an inlined pool, on its home's thread. */
+static int pool_step_inlined (Pool *p, uint64_t *until) {
+  PoolWorker *pw = &p->workers[0];
+  uint64_t timer;
+  Task *t;
+  if (p->joined || !pool_prepare(pw)) return 0;
+  if (pool_look(p, pw, &t)) {
+    if (t != NULL) t->run(t, &pw->w);
+    return t != NULL;
+  }
+  timer = lc_timer_next(&pw->w.fibers);
+  if (timer < *until) *until = timer;
+  return 0;
 }
 
 int lc_pool_help_begin (Worker *w) {
@@ -341,6 +394,7 @@ static int pool_queue (Pool *p, PoolWorker *on, Task *t) {
   }
   lc_mutex_unlock(&p->lock);
   if (idle != NULL) lc_unpark(&idle->w.parker);
+  if (p->inlined) lc_unpark(&p->home->parker);
   return taken;
 }
 
@@ -430,8 +484,22 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
   return f;
 }
 
+/* An inlined pool's tasks run here; a timer may be all there is to wait for. */
+static void pool_finish_inlined (Pool *p, uint64_t deadline) {
+  for (;;) {
+    uint64_t until = deadline;
+    int left;
+    lc_mutex_lock(&p->lock);
+    left = p->pending > 0 && !p->stopping;
+    lc_mutex_unlock(&p->lock);
+    if (!left || lc_now() >= deadline) return;
+    if (!pool_step_inlined(p, &until)) lc_park(&p->home->parker, until, 0);
+  }
+}
+
 int lc_pool_finish (Pool *p, uint64_t deadline) {
   int done;
+  if (p->inlined) pool_finish_inlined(p, deadline);
   lc_mutex_lock(&p->lock);
   while (p->pending > 0 && !p->stopping) {
     if (deadline == LC_NEVER) lc_cond_wait(&p->changed, &p->lock);
@@ -465,7 +533,7 @@ static int pool_is_gone (Pool *p) {
   int gone;
   if (!atomic_load_explicit(&p->forgotten, memory_order_acquire)) return 0;
   lc_mutex_lock(&p->lock);
-  gone = p->gone == p->nworkers;
+  gone = p->inlined ? p->stopping : p->gone == p->nworkers;
   lc_mutex_unlock(&p->lock);
   return gone;
 }
@@ -506,20 +574,29 @@ static void pool_resident_free (Resident *r) {
   pool_dispose(p, p->nworkers, p->nworkers);
 }
 
+static int pool_resident_help (Resident *r, uint64_t *until) {
+  Pool *p = (Pool *)(void *)r;
+  return p->inlined && pool_step_inlined(p, until);
+}
+
 static const ResidentKind pool_resident = {
   pool_resident_stop, pool_resident_join, pool_resident_gone,
-  pool_resident_free
+  pool_resident_free, pool_resident_help
 };
 
 
+/* Workers to make room for: one at least. */
+static int pool_places (const PoolOptions *options) {
+  return options->workers > 0 ? options->workers : 1;
+}
+
 static Pool *pool_new (Home *home, const PoolOptions *options) {
   Pool *p = (Pool *)lc_mem_zalloc(home->mem, sizeof(Pool));
+  size_t size = (size_t)pool_places(options) * sizeof(PoolWorker);
   if (p == NULL) return NULL;
-  p->workers = (PoolWorker *)lc_mem_zalloc(home->mem,
-                 (size_t)options->workers * sizeof(PoolWorker));
+  p->workers = (PoolWorker *)lc_mem_zalloc(home->mem, size);
   if (p->workers == NULL || lc_mutex_init(&p->lock) != 0) {
-    lc_mem_free(home->mem, p->workers,
-                (size_t)options->workers * sizeof(PoolWorker));
+    lc_mem_free(home->mem, p->workers, size);
     lc_mem_free(home->mem, p, sizeof(Pool));
     return NULL;
   }
@@ -531,6 +608,8 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->resident.kind = &pool_resident;
   snprintf(p->name, sizeof p->name, "%s", options->name);
   p->libraries = options->libraries;
+  p->inlined = options->workers == 0;
+  p->recycle = options->recycle;
   p->host.libraries = pool_libraries;
   p->host.opened = pool_opened;
   p->host.next = pool_next;
@@ -555,7 +634,8 @@ static int pool_start_worker (Pool *p, int i) {
   snprintf(name, sizeof name, "%s-%d", p->name, i + 1);
   err = lc_worker_init(&pw->w, i + 1, name);
   if (err != 0) return err;
-  err = lc_worker_start(&pw->w);
+  if (p->inlined) lc_worker_open(&pw->w);
+  else err = lc_worker_start(&pw->w);
   if (err != 0) lc_worker_free(&pw->w);
   return err;
 }
@@ -589,20 +669,20 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
   }
   p->env = *env;
   lc_message_init(env, env->mem);
-  err = pool_start(p, options->workers);
+  err = pool_start(p, pool_places(options));
   if (err == 0 && p->unopened == 0) {
     lc_home_add(home, &p->resident);
     return p;
   }
   if (err != 0)
     snprintf(error, size, "worker %d of %d: the system gives no thread: %s",
-             p->nworkers + 1, options->workers, strerror(err));
+             p->nworkers + 1, pool_places(options), strerror(err));
   else
     snprintf(error, size, "%d of %d workers could not open a state: %s",
-             p->unopened, options->workers,
+             p->unopened, pool_places(options),
              p->why != NULL ? p->why : "not enough memory");
   pool_stop(p, NULL);
   lc_pool_join(p);
-  pool_dispose(p, p->nworkers, options->workers);
+  pool_dispose(p, p->nworkers, pool_places(options));
   return NULL;
 }

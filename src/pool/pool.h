@@ -61,6 +61,7 @@ struct PoolWorker {
   TaskList mine;              /* started by its tasks; the newest first */
   /* owner thread only */
   int booted;                 /* init has run */
+  unsigned epoch;             /* the pool's, when the state was opened */
   unsigned looks;             /* for tasks, so far */
   int helping;                /* runs tasks on top of one that waits */
   size_t init_at;             /* where env has the init */
@@ -79,6 +80,9 @@ struct Pool {
   Message env;                /* read by all workers; nobody writes */
   uint64_t spin_ns;
   PoolWorker *workers;
+  int inlined;                /* one worker, without a thread: its tasks run
+                              ** on the home's thread while that waits */
+  uint64_t recycle;           /* tasks after which a state is replaced; 0 */
   int nworkers;               /* goes up under lock: the first ones run by then */
   /* the thread of the state that opened it */
   int joined;
@@ -87,6 +91,7 @@ struct Pool {
   Stream *streams;            /* not closed by their consumers */
   /* atomic */
   _Atomic(int) forgotten;     /* nobody holds it */
+  _Atomic(unsigned) epoch;    /* how often all states were to be replaced */
   /* guarded by lock */
   Mutex lock;
   Cond changed;               /* opened, unopened or gone went up */
@@ -101,7 +106,8 @@ struct Pool {
 };
 
 typedef struct PoolOptions {
-  int workers;                /* at least 1 */
+  int workers;                /* 0: none but the home's own thread */
+  uint64_t recycle;           /* tasks; 0: never */
   const char *name;           /* of the pool, for its workers' names */
   lua_CFunction libraries;    /* opens what a worker's state is to have */
 } PoolOptions;
@@ -132,6 +138,10 @@ static inline Pool *lc_pool_from (Shared *s) {
 }
 void lc_pool_hold (Pool *p);
 void lc_pool_release (Pool *p);
+
+/* Every worker gets a new state before it begins with its next task, once no
+** task of the old one waits. Any thread. */
+void lc_pool_recycle (Pool *p);
 
 /* Idle workers look up and let go of functions that nobody will send again
 ** (which may hold the pool). Any thread. */

@@ -97,6 +97,7 @@ static void run_add (Run *r, size_t record, EntryKind kind) {
   e->at = record;
   e->worker = (short)r->kit->w->id;
   r->out->ran++;
+  r->kit->ran++;
 }
 
 /* Cuts off what a failed attempt left behind the last whole record. */
@@ -475,6 +476,7 @@ void lc_run_batch (RunKit *kit, Batch *b) {
     run_leave(kit, b);
     return;
   }
+  lc_codec_begin(kit->w->L, kit->w->codec);     /* never raises */
   r = run_new(kit, b, 0, b->n);
   if (r == NULL) run_bounce(b);
   else run_go(&r->fiber.task, kit->w);

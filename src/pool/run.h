@@ -28,6 +28,7 @@ typedef struct RunKit {
   Worker *w;              /* set at birth */
   CallCache calls;
   Batch *spare;           /* the next one for results */
+  uint64_t ran;           /* tasks that have ended, in this state */
 } RunKit;
 
 /* Bytes of a fiber that runs batches: Fibers.size. */

@@ -21,27 +21,33 @@ Worker *lc_worker_of (lua_State *L) {
   return *(Worker **)lua_getextraspace(L);
 }
 
-static int worker_open (Worker *w) {
+int lc_worker_open (Worker *w) {
   char *error;
   w->L = lc_state_open(&w->heap, w->mem, w->host->libraries, w, &w->codec,
                        &error);
   w->fibers.L = w->L;
+  w->settled = 0;
   w->host->opened(w, w->L != NULL ? NULL
                      : error != NULL ? error : "not enough memory");
   if (error != NULL) lc_mem_free(w->mem, error, strlen(error) + 1);
   return w->L != NULL;
 }
 
+void lc_worker_close (Worker *w) {
+  if (w->L == NULL) return;
+  w->host->closing(w);
+  lc_fiber_clear(&w->fibers);
+  lc_timer_clear(&w->fibers);
+  lc_state_close(w->L);
+  w->L = NULL;
+}
+
 static void worker_main (void *ud) {
   Worker *w = (Worker *)ud;
-  if (worker_open(w)) {
+  if (lc_worker_open(w)) {
     Task *t;
     while ((t = w->host->next(w)) != NULL) t->run(t, w);
-    w->host->closing(w);
-    lc_fiber_clear(&w->fibers);
-    lc_timer_clear(&w->fibers);
-    lc_state_close(w->L);
-    w->L = NULL;
+    lc_worker_close(w);
   }
   w->host->gone(w);
 }

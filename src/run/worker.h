@@ -61,6 +61,15 @@ int lc_worker_init (Worker *w, int id, const char *name);
 int lc_worker_start (Worker *w);
 /* Waits for the thread to end. */
 void lc_worker_join (Worker *w);
+
+/*
+** For a worker without a thread of its own (and within one that has one): its
+** state opens on the caller's thread, which is its owner then; 0 on failure,
+** reported through `opened`.
+*/
+int lc_worker_open (Worker *w);
+/* Closes the state, if it is open. */
+void lc_worker_close (Worker *w);
 void lc_worker_free (Worker *w);
 
 /* The worker whose state `L` belongs to. Only in a worker's state. */

@@ -145,13 +145,13 @@ typedef struct EncRun {
   uint32_t n;
 } EncRun;
 
-static void run_end (Enc *e, EncRun *r) {
+static void encrun_end (Enc *e, EncRun *r) {
   if (r->kind != 0) memcpy(e->m->bytes + r->at, &r->n, 4);
   r->kind = 0;
 }
 
-static void run_begin (Enc *e, EncRun *r, int kind) {
-  run_end(e, r);
+static void encrun_begin (Enc *e, EncRun *r, int kind) {
+  encrun_end(e, r);
   r->kind = kind;
   lc_enc_byte(e, (unsigned)kind);
   r->at = lc_enc_at(e);
@@ -159,22 +159,22 @@ static void run_begin (Enc *e, EncRun *r, int kind) {
   e->p += 4;
 }
 
-static void run_float (Enc *e, EncRun *r, lua_Number x) {
+static void encrun_float (Enc *e, EncRun *r, lua_Number x) {
   if (r->kind != WIRE_RUNF || r->n == UINT32_MAX) {
     if (r->last != WIRE_FLT) {
-      run_end(e, r);
+      encrun_end(e, r);
       r->last = WIRE_FLT;
       enc_float(e, x);
       return;
     }
-    run_begin(e, r, WIRE_RUNF);
+    encrun_begin(e, r, WIRE_RUNF);
   }
   memcpy(e->p, &x, 8);
   e->p += 8;
   r->n++;
 }
 
-static int run_width (lua_Integer x) {
+static int encrun_width (lua_Integer x) {
   if (x >= INT8_MIN && x <= INT8_MAX) return WIRE_RUN1;
   if (x >= INT16_MIN && x <= INT16_MAX) return WIRE_RUN2;
   if (x >= INT32_MIN && x <= INT32_MAX) return WIRE_RUN4;
@@ -183,16 +183,16 @@ static int run_width (lua_Integer x) {
 
 /* A run of integers never gets narrower, so there are at most four in one
 ** stretch of integers. */
-static void run_integer (Enc *e, EncRun *r, lua_Integer x) {
-  int w = run_width(x);
+static void encrun_integer (Enc *e, EncRun *r, lua_Integer x) {
+  int w = encrun_width(x);
   if (r->last != WIRE_INT8) {
-    run_end(e, r);
+    encrun_end(e, r);
     r->last = WIRE_INT8;
     enc_integer(e, x);
     return;
   }
   if (r->kind == 0 || r->kind < w || r->n == UINT32_MAX)
-    run_begin(e, r, w);
+    encrun_begin(e, r, w);
   switch (r->kind) {
     case WIRE_RUN1: { int8_t v = (int8_t)x; memcpy(e->p++, &v, 1); break; }
     case WIRE_RUN2: {
@@ -233,13 +233,13 @@ static EncStatus enc_items (Enc *e, int t, int base, lua_Unsigned n,
       if (types[i] == LUA_TNUMBER) {
         lua_Number x;
         if (r.last == WIRE_INT8 && lua_isinteger(L, base + 1 + i))
-          run_integer(e, &r, lua_tointegerx(L, base + 1 + i, NULL));
-        else if (enc_isfloat(L, base + 1 + i, &x)) run_float(e, &r, x);
-        else run_integer(e, &r, lua_tointegerx(L, base + 1 + i, NULL));
+          encrun_integer(e, &r, lua_tointegerx(L, base + 1 + i, NULL));
+        else if (enc_isfloat(L, base + 1 + i, &x)) encrun_float(e, &r, x);
+        else encrun_integer(e, &r, lua_tointegerx(L, base + 1 + i, NULL));
       }
       else {
         EncStatus st;
-        run_end(e, &r);
+        encrun_end(e, &r);
         r.last = 0;
         holes += types[i] == LUA_TNIL;
         st = enc_any(e, base + 1 + i, base + k, types[i], depth + 1);
@@ -250,7 +250,7 @@ static EncStatus enc_items (Enc *e, int t, int base, lua_Unsigned n,
     lua_settop(L, base);
     at += (unsigned)k;
   }
-  run_end(e, &r);
+  encrun_end(e, &r);
   if (at < n) lc_enc_byte(e, WIRE_STOP);
   *done = at;
   *live = at - holes;

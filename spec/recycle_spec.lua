@@ -1,0 +1,95 @@
+-- Workers that come and go: recycle, and pools without threads.
+
+local lacus = require "lacus"
+
+describe("pool:recycle", function()
+  it("gives every worker a new state", function()
+    local pool <close> = lacus.pool(2)
+    pool:broadcast(function() seen = true end) -- luacheck: ignore 111
+    pool:recycle()
+    for _, was in ipairs(pool:broadcast(function() return tostring(seen) end)) do -- luacheck: ignore 113
+      assert.equal("nil", was)
+    end
+  end)
+
+  it("runs init again in each new state", function()
+    local pool <close> = lacus.pool { workers = 1, init = function() ready = (ready or 0) + 1 end } -- luacheck: ignore 111 113
+    local function state() return ready end -- luacheck: ignore 113
+    assert.equal(1, pool:submit(state):get())
+    pool:recycle()
+    assert.equal(1, pool:submit(state):get())
+  end)
+
+  it("lets a task that waits end in its own state", function()
+    local pool <close> = lacus.pool(1)
+    local gate = pool:submit(function() lacus.sleep(0.01) return "open" end)
+    local task = pool:submit(function(future)
+      kept = "mine" -- luacheck: ignore 111
+      return future:get(), kept -- luacheck: ignore 113
+    end, gate)
+    pool:recycle()
+    assert.same({ "open", "mine" }, { task:get() })
+  end)
+end)
+
+describe("the option recycle = n", function()
+  it("replaces a state after n tasks", function()
+    local pool <close> = lacus.pool { workers = 1, recycle = 3 }
+    local function count() n = (n or 0) + 1 return n end -- luacheck: ignore 111 113
+    local got = {}
+    for i = 1, 7 do got[i] = pool:submit(count):get() end
+    assert.same({ 1, 2, 3, 1, 2, 3, 1 }, got)
+  end)
+
+  it("is refused unless it is a positive integer", function()
+    for _, n in ipairs { 0, -1, 1.5, "often" } do
+      assert.has_error(function() lacus.pool { recycle = n } end)
+    end
+  end)
+end)
+
+describe("a pool with workers = 0", function()
+  local pool
+  before_each(function() pool = lacus.pool(0) end)
+  after_each(function() pool:close() end)
+
+  it("runs tasks in source order", function()
+    local order = {}
+    for i, v in pool:map({ "a", "b", "c" }, function(x) return x .. x end) do
+      order[#order + 1] = i .. v
+    end
+    assert.same({ "1aa", "2bb", "3cc" }, order)
+  end)
+
+  it("copies values all the same", function()
+    local t = { 1 }
+    local back = pool:submit(function(u) u[1] = 2 return u end, t):get()
+    assert.same({ 1, 2 }, { t[1], back[1] })
+  end)
+
+  it("raises the same errors", function()
+    local ok, err = pcall(function() return pool:submit(error, "bad"):get() end)
+    assert.same({ false, "error", "bad" }, { ok, err.kind, err.value })
+  end)
+
+  it("runs tasks that yield, sleep and wait for each other", function()
+    local function outer()
+      lacus.sleep(0.001)
+      local sum = 0
+      for _, v in pool:map({ 2 }, function(n) for k = 1, n do coroutine.yield(k) end end) do sum = sum + v end
+      return sum + pool:submit(function() return 10 end):get()
+    end
+    assert.equal(13, pool:submit(outer):get())
+  end)
+
+  it("says that it has no workers, and broadcasts to its one state", function()
+    assert.equal(0, pool:workers())
+    assert.same({ "done" }, pool:broadcast(function() return "done" end))
+  end)
+
+  it("finishes at close what was submitted", function()
+    local future = pool:submit(function() return 1 end)
+    pool:close()
+    assert.equal("done", future:state())
+  end)
+end)
