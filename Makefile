@@ -35,7 +35,7 @@ V        ?=
 
 # ---- sources, floor by floor: each includes only what stands above it here ---
 
-base   := $(patsubst %,src/base/%.c,mem shared clock thread park)
+base   := $(patsubst %,src/base/%.c,mem shared clock thread park random)
 value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted names object \
 	recall decode_ident encode encode_ident image refuse \
 	record)
@@ -43,7 +43,7 @@ run    := $(patsubst %,src/run/%.c,heap timer fiber state worker)
 pool   := $(patsubst %,src/pool/%.c,call batch env fault home stream future run pool)
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_error lib_wait lib_future lib_generate \
-	lib_results lib_pool lib_worker lib)
+	lib_results lib_random lib_pool lib_coroutine lib_worker lib)
 host   := $(patsubst %,src/host/%.c,call options main)
 
 # Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.
@@ -52,6 +52,7 @@ sugar  := $(filter-out %/types.lua,$(sort $(wildcard lua/lacus/*.lua)))
 # Programs: each file is one.
 ctests := $(sort $(wildcard spec/c/*.c))
 fuzz   := $(sort $(wildcard spec/fuzz/*.c))
+models := $(sort $(wildcard spec/model/*.pml))
 cbench := $(sort $(wildcard bench/*.c))
 
 # ---- flags -------------------------------------------------------------------
@@ -108,6 +109,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all host module run test check bench bench-value install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
+	model \
 	warn-gcc warn-clang cplusplus print-sources
 
 say = $(if $(V),,@echo '  $(1)' '$(2)';)
@@ -252,6 +254,12 @@ cplusplus: $(gen)/sugar.c
 # These build in folders of their own, but share what is generated.
 warn-gcc warn-clang tsan asan: $(gen)/sugar.c $(gen)/lua.list
 
+# The heads of the models say what is run; MODEL=word for some of it.
+model:
+	@if command -v spin >/dev/null; then LIMIT=$$(( $(LIMIT) * 3 )) MODEL='$(MODEL)' \
+	  CC='$(CC)' tools/tally tests model tools/model build/model $(models); \
+	else tools/tally skipped model 'no spin'; fi
+
 # Specs tagged #notsan or #noasan cannot run under that sanitizer: the spec says why.
 tsan: export TSAN_OPTIONS = halt_on_error=1:exitcode=66:second_deadlock_stack=1
 asan: export ASAN_OPTIONS = detect_leaks=1:exitcode=67:detect_stack_use_after_return=1
@@ -309,3 +317,4 @@ help:
 	@echo 'parts of check: $(check_parts)'
 	@echo 'make specs-host SPEC=spec/x_spec.lua SPEC_FLAGS="--filter=word"'
 	@echo 'make fuzz       FUZZTIME=seconds a target; needs clang'
+	@echo 'make model      spec/model/ checked by spin      (MODEL=word of a line)'

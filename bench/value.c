@@ -17,6 +17,7 @@
 #include <lualib.h>
 
 #include "base/mem.h"
+#include "run/state.h"
 #include "value/codec.h"
 #include "value/message.h"
 
@@ -175,11 +176,14 @@ int main (int argc, char **argv) {
   int rounds = argc > 1 ? atoi(argv[1]) : 51, cjson;
   size_t i;
   Mem mem;
+  Heap ha, hb;
   Bench b;
   if (rounds < 1 || rounds > MAX_ROUNDS) rounds = 51;
   lc_mem_init(&mem, NULL, NULL);
-  b.A = luaL_newstate();
-  b.B = luaL_newstate();
+  lc_heap_init(&ha, &mem);
+  lc_heap_init(&hb, &mem);
+  b.A = lc_state_bare(&ha);       /* as lacus opens its states */
+  b.B = lc_state_bare(&hb);
   luaL_openlibs(b.A);
   luaL_openlibs(b.B);
   b.ac = lc_codec_open(b.A, &mem);

@@ -209,13 +209,13 @@ describe("a source", function()
     local pulled, source = endless()
     local go = gate.new()
     local wait = gate.wait
-    local results <close> = pool:map(source, function() wait(go) end, { window = 10 })
+    local own = lacus.pool(2)
+    local results = own:map(source, function() wait(go) end, { window = 10 })
     for _ = 1, 20 do assert.same({ nil, "pending" }, { results:poll() }) end
     assert.equal(10, pulled.n)
     gate.open(go)
-    results:next()
     results:close()
-    pool:map({ 1 }, same, { batch = 1 }):collect()
+    own:close()
     os.remove(go)
   end)
 

@@ -101,11 +101,24 @@ function lacus.chunks(lo, hi, size) end
 function lacus.pool(options) end
 
 ---@class lacus.PoolOptions
----@field workers? integer 1 to 1024; default `lacus.cpus()`
+---@field workers? integer 0 to 1024; default `lacus.cpus()`. 0: no threads; tasks run
+---  one after the other in a state of their own on the caller's thread, while it
+---  waits for results: for debugging, with the same copying and the same errors
 ---@field name? string beginning of the workers' names; default "worker"
 ---@field init? function|string run once in each worker before its first task: a
 ---  function without arguments, or a module to require. If it raises, the pool is
 ---  broken: whoever waits for results, and later calls of `map`, are told why.
+---@field recycle? integer at least 1: tasks after which a worker's state is replaced by
+---  a new one, once none of its tasks waits; default: never
+---@field seed? integer task i has the `math.random` that follows
+---  `math.randomseed(seed, i)`, whatever the number of workers, the batches, and
+---  what else runs. `i` is the item's place in the source of its map; for `submit`
+---  and `generate`, how many there were so far, with this one. What a task of the
+---  pool starts is seeded from that task, as by a seed of its own. `broadcast`
+---  has the worker's id for i, `init` has 0
+---@field shuffle? integer a seed: results of `map` are handed over in a random order
+---  that is the same each time, so that a dependence on their order shows. Within
+---  blocks of 16 items, or of `window` if that is less; `ordered = true` wins
 
 --- Closes itself when collected, and at the end of a block that has it `<close>`.
 ---@class lacus.Pool
@@ -133,11 +146,113 @@ local Pool = {}
 ---@return lacus.Results results, nil, nil, lacus.Results
 function Pool:map(source, fn, options) end
 
---- Takes no more tasks, drops what has not started, waits until the tasks that
---- run now have ended, and ends the workers. Does nothing the second time.
---- Results that are still open raise when they are asked for more.
+--- Runs `fn` on every item of `source`, for what it does: `map` without a loop.
+--- An error in a task is raised here, unless `on_error` says otherwise.
+---
+---     pool:each({ "a", "b" }, function(name) os.remove(name .. ".tmp") end)  --> 2
+---@param source lacus.Source
+---@param fn? lacus.Task
+---@param options? lacus.MapOptions
+---@return integer n the number of results
+function Pool:each(source, fn, options) end
+
+--- Runs `fn` on every item of `source` and combines what the tasks give, two
+--- values at a time, to one. Each worker combines its own share, and the shares are
+--- combined here, so that little travels.
+---
+--- Nothing is in order, so `combine` must be associative and commutative: sums,
+--- maxima, unions, not the joining of strings. It may change its first argument
+--- and return that, and it is sent to the workers as `fn` is. A task that returns
+--- nothing adds nothing; of what one returns, the first value is added, and of each
+--- of its `coroutine.yield(...)` too. Raises as the loop of a map would; then
+--- no worker keeps anything.
+---
+---     local function longer(a, b) return #b > #a and b or a end
+---     pool:reduce(io.lines "words.txt", string.lower, longer)
+---@generic T
+---@param source lacus.Source
+---@param fn lacus.Task
+---@param combine (fun(a: T, b: T): T)|"module.function"
+---@param init? T combined once, here; and what an empty source gives
+---@return T? total
+function Pool:reduce(source, fn, combine, init) end
+
+--- Runs one task. What cannot be sent is an error at once.
+---
+---     local future = pool:submit(string.rep, "na", 8)
+---     print(future:get(), "batman")
+---@param fn lacus.Task
+---@param ... any its arguments
+---@return lacus.Future
+function Pool:submit(fn, ...) end
+
+--- A generator whose body, `fn(...)`, runs in a worker, at most 64 items ahead of
+--- its reader; each `coroutine.yield(...)` in it is an item. It cannot be sent
+--- values, since it does not wait for its reader.
+---
+---     for line in pool:generate(function(name)
+---       for l in io.lines(name) do coroutine.yield(l) end
+---     end, "big.log") do print(line) end
+---@param fn lacus.Task
+---@param ... any its arguments
+---@return lacus.Generator generator, nil, nil, lacus.Generator
+function Pool:generate(fn, ...) end
+
+--- Runs `fn(...)` once on every worker and gives the first result of each, by its
+--- worker's id. An error in a task is raised when all have ended.
+---
+---     pool:broadcast(function() collectgarbage() end)
+---@param fn lacus.Task
+---@param ... any its arguments
+---@return any[]
+function Pool:broadcast(fn, ...) end
+
+--- Every worker gets a new state before its next task, once none of its tasks
+--- waits: what was loaded is loaded again, and `init` runs again.
+function Pool:recycle() end
+
+--- How many there are; 0 for a pool that runs on its caller's thread.
+---@return integer
+function Pool:workers() end
+
+--- Takes no more tasks, waits for what was submitted, drops what is left, waits
+--- until the tasks that run now have ended, and ends the workers. Does nothing the
+--- second time. Results that are still open raise when they are asked for more.
+--- Only where the pool was opened. A block that has the pool `<close>` does it
+--- when it is left; when it is left by an error, with `cancel = true`.
+---
+---     pool:close { timeout = 2 }
+---@param options? lacus.CloseOptions
 ---@return integer dropped bundles of items that no worker had begun
-function Pool:close() end
+function Pool:close(options) end
+
+---@class lacus.CloseOptions
+---@field cancel? boolean does not wait for what was submitted and has not begun
+---@field timeout? number seconds to wait for that; default: as long as it takes
+
+--- The result of a task, whenever it comes. May be sent to tasks. One that nobody
+--- holds runs all the same.
+---@class lacus.Future
+local Future = {}
+
+--- What the task returned. Waits for it; in a task, other tasks run meanwhile.
+--- Raises the task's error as a `lacus.Error`; of kind "cancelled" if it was; of kind
+--- "timeout" if there is no result in time: then it can still be had later.
+---@param timeout? number seconds; default: as long as it takes
+---@return any ...
+function Future:get(timeout) end
+
+--- Waits until the task has ended, well or not.
+---@param timeout? number seconds; default: as long as it takes
+---@return boolean ended
+function Future:wait(timeout) end
+
+--- The task shall not run, if it has not begun.
+---@return boolean cancelled it will not run
+function Future:cancel() end
+
+---@return "queued"|"running"|"done"|"failed"|"cancelled"
+function Future:state() end
 
 --- Where a map gets its items: a generator; an array, with the items 1 to `#t`;
 --- an iterator function, called until it gives nil; or a function that yields,
@@ -186,11 +301,17 @@ function Results:poll() end
 function Results:values() end
 
 --- Waits for all that is left and gives it as a table in source order: the first
---- value of each result; `n` is the number of items. Raises as the loop would.
+--- value of each result, or a list of them where the task yielded; `n` is the number
+--- of items. Raises as the loop would; with `on_error = "return"` the error objects
+--- stand among the values.
 ---
 ---     pool:map({ 1, 2, 3 }, function(x) return x * x end):collect()  --> {1, 4, 9, n = 3}
 ---@return table
 function Results:collect() end
+
+--- What becomes of a failed item: the option `on_error` of the map.
+---@return "raise"|"return"|"skip"
+function Results:on_error() end
 
 --- Wants no more: drops what has not started, and closes the source, whose
 --- pending `<close>` variables run (and may raise). A task that runs goes on to
@@ -206,12 +327,13 @@ function Results:close() end
 ---     end)
 ---     print(err.kind, err.index, err.item, err.value.code)  --> error  1  7  7
 ---@class lacus.Error
----@field kind "error"|"memory"|"transfer" raised by the task; no memory for it; an
----  item or a result that cannot be sent
+---@field kind "error"|"memory"|"transfer"|"timeout"|"cancelled"|"lost" raised by the task; no
+---  memory for it; an item or a result that cannot be sent; no result in time; the
+---  task did not run; what a worker kept is gone
 ---@field value any what was raised, tables too
 ---@field message string `value` as text
 ---@field traceback? string where it was raised, in the worker
----@field index integer the item's place in the source, from 1
+---@field index? integer the item's place in the source, from 1; nil for one task alone
 ---@field item? any the first value of the item
 ---@field items? table all of them, with their number in `n`
 ---@field worker? integer the worker's id; nil when the failure came about here
@@ -229,6 +351,33 @@ function lacus.cpus() end
 ---     print(lacus.now() - begun .. " s")
 ---@return number
 function lacus.now() end
+
+--- Waits until all of them have ended, or for what `options` says.
+---
+---     local done, rest = lacus.wait({ one, two }, { any = true, timeout = 1 })
+---@param futures lacus.Future[]
+---@param options? lacus.WaitOptions
+---@return lacus.Future[] done those that have ended, well or not
+---@return lacus.Future[] rest
+function lacus.wait(futures, options) end
+
+---@class lacus.WaitOptions
+---@field timeout? number seconds; default: as long as it takes
+---@field any? boolean one is enough
+---@field first_error? boolean one that did not end well is enough
+
+--- Gives each of them as it ends. When that takes longer than `timeout` for all
+--- of them, an error of kind "timeout" is raised.
+---
+---     for future in lacus.as_completed(futures, 10) do print(future:get()) end
+---@param futures lacus.Future[]
+---@param timeout? number seconds; default: as long as it takes
+---@return fun(): lacus.Future?
+function lacus.as_completed(futures, timeout) end
+
+--- Waits. In a task, other tasks run meanwhile.
+---@param seconds number not negative
+function lacus.sleep(seconds) end
 
 --- In a worker, which one; nil everywhere else.
 ---@type { id: integer, name: string }?

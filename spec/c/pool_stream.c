@@ -416,6 +416,30 @@ static void test_yielded_values_are_bounded (void) {
   }
 }
 
+/* Else those behind it could use up the room that its turn needs. */
+static void test_ordered_keeps_room_for_the_turn (void) {
+  Fake f;
+  Reader r;
+  WaitNode n;
+  const SinkKind *kind;
+  memset(&n, 0, sizeof n);
+  REQUIRE(fake_open(&f, FAKE_WHOLE, 0) && reader_open(&r, &f, 1, 2, -1));
+  n.waiter = &f.reader.waiter;
+  CHECK(!reader_next(&r, 0));
+  kind = lc_sink_kind(&r.s->sink);
+  CHECK(kind->credit(&r.s->sink, 2, &n));
+  CHECK(!kind->credit(&r.s->sink, 2, &n));
+  kind->forget(&r.s->sink, &n);
+  CHECK(n.at == NULL);
+  CHECK(kind->credit(&r.s->sink, 1, &n));
+  CHECK(!kind->credit(&r.s->sink, 1, &n));
+  CHECK(!lc_parker_has_token(&f.reader));
+  CHECK_INT(reader_close(&r), 2);
+  CHECK(lc_parker_has_token(&f.reader));    /* told, and off the list */
+  CHECK(n.at == NULL);
+  fake_close(&f);
+}
+
 /* Workers that wait for room are told when the reader goes away. */
 static void test_a_close_wakes_who_waits_for_room (void) {
   int round;
@@ -509,18 +533,38 @@ static void test_memory_stays_flat (void) {
 
 /* --- who waits for what -------------------------------------------------------------- */
 
-/* The source may be slow: what is ready is not kept back for it twice. */
+/* Two items are through; the window has room for many more. */
 static void test_a_ready_result_waits_for_one_pull_at_most (void) {
   Fake f;
   Reader r;
   Batch *b;
   REQUIRE(fake_open(&f, FAKE_SPLIT, 0) && reader_open(&r, &f, 0, 50, -1));
-  CHECK(!reader_next(&r, 0));
+  CHECK_INT(lc_stream_step(r.s, 0), STREAM_PULL);
+  CHECK(reader_pull(&r) && reader_pull(&r));
+  lc_stream_flush(r.s);
   while ((b = fake_take(&f, 0)) != NULL) fake_run(&f, b);
-  while (r.handed < 50) {
-    long before = r.pulled;
-    REQUIRE(reader_next(&r, 0));
-    CHECK(r.pulled <= before + 1);
+  CHECK(reader_next(&r, 0));
+  CHECK(r.pulled <= 3);
+  CHECK(reader_next(&r, 0));
+  CHECK(r.pulled <= 4);
+  reader_close(&r);
+  fake_close(&f);
+}
+
+/* Results that are here and not read count: the reader is slow, not the
+** workers. */
+static void test_unread_results_fill_the_window (void) {
+  Fake f;
+  Reader r;
+  Batch *b;
+  REQUIRE(fake_open(&f, FAKE_SPLIT, 0) && reader_open(&r, &f, 0, 8, -1));
+  CHECK(!reader_next(&r, 0));
+  CHECK_INT(r.pulled, 8);
+  while ((b = fake_take(&f, 0)) != NULL) fake_run(&f, b);
+  CHECK_INT(lc_stream_step(r.s, 0), STREAM_READY);
+  while (r.handed < 8) {
+    CHECK(reader_next(&r, 0));
+    CHECK(r.pulled - r.handed < 8);
   }
   reader_close(&r);
   fake_close(&f);
@@ -786,6 +830,7 @@ int main (void) {
   RUN(test_ordered_is_the_order_of_the_source);
   RUN(test_ordered_keeps_the_results_of_an_item_together);
   RUN(test_yielded_values_are_bounded);
+  RUN(test_ordered_keeps_room_for_the_turn);
   RUN(test_a_close_wakes_who_waits_for_room);
   RUN(test_an_empty_source_ends_at_once);
   RUN(test_the_window_bounds_what_is_pulled);
@@ -794,6 +839,7 @@ int main (void) {
   RUN(test_not_given_the_window_still_bounds);
   RUN(test_memory_stays_flat);
   RUN(test_a_ready_result_waits_for_one_pull_at_most);
+  RUN(test_unread_results_fill_the_window);
   RUN(test_what_was_put_is_sent_before_a_wait);
   RUN(test_a_batch_has_the_size_that_was_asked_for);
   RUN(test_a_deadline_ends_a_wait_and_loses_nothing);

@@ -20,6 +20,7 @@
 #include <lualib.h>
 
 #include "../lib/lib.h"
+#include "../run/state.h"
 #include "call.h"
 #include "options.h"
 
@@ -172,9 +173,19 @@ static int run (lua_State *L) {
   return 1;
 }
 
+static int run_hurry (lua_State *L) {
+  lc_lib_hurry(L);
+  return 0;
+}
+
 int main (int argc, char **argv) {
-  lua_State *L = luaL_newstate();
+  lua_State *L;
+  Mem mem;
+  Heap heap;
   int status, good;
+  lc_mem_init(&mem, NULL, NULL);
+  lc_heap_init(&heap, &mem);
+  L = lc_state_bare(&heap);
   if (argc > 0 && argv[0][0] != '\0') lc_host_name(argv[0]);
   if (L == NULL) {
     lc_host_message("cannot create state: not enough memory");
@@ -186,6 +197,11 @@ int main (int argc, char **argv) {
   status = lua_pcall(L, 2, 1, 0);
   good = lua_toboolean(L, -1);
   lc_host_report(L, status);
+  if (!good || status != LUA_OK) {
+    lua_pushcfunction(L, run_hurry);
+    lua_pcall(L, 0, 0, 0);
+  }
   lua_close(L);
+  lc_heap_clear(&heap);
   return good && status == LUA_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

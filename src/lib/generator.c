@@ -90,9 +90,15 @@ static Generator *gen_check (lua_State *L) {
   return g;
 }
 
+static int gen_call_again (lua_State *L, int status, lua_KContext ctx);
+static int gen_next_again (lua_State *L, int status, lua_KContext ctx);
+
 /* A `for` loop passes nil and the last item; neither is for the body. */
 static int l_gen_call (lua_State *L) {
-  int n = gen_step(L, 1, gen_check(L), 0);
+  Generator *g = gen_check(L);
+  int n;
+  lc_generator_await(L, g, NULL, 0, gen_call_again);
+  n = gen_step(L, 1, g, 0);
   if (n != LC_GEN_END) return n;
   lua_pushnil(L);
   return 1;
@@ -110,8 +116,21 @@ static int l_gen_next (lua_State *L) {
   Generator *g;
   lua_settop(L, 1);   /* else many arguments could fill the stack */
   g = gen_check(L);
+  lc_generator_await(L, g, NULL, 0, gen_next_again);
   lua_pushboolean(L, 1);
   return gen_next(L, g, 0);
+}
+
+/* The task was suspended before the step, and looks again. */
+static int gen_call_again (lua_State *L, int status, lua_KContext ctx) {
+  (void)status; (void)ctx;
+  lua_settop(L, 1);
+  return l_gen_call(L);
+}
+
+static int gen_next_again (lua_State *L, int status, lua_KContext ctx) {
+  (void)status; (void)ctx;
+  return l_gen_next(L);
 }
 
 static int l_gen_send (lua_State *L) {

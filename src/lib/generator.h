@@ -50,6 +50,14 @@ typedef struct GeneratorKind {
   lua_Integer (*left) (const Generator *g);
   /* NULL when there is a body that `send` can reach; else what is there. */
   const char *unsendable;
+  /*
+  ** Called before a step, in a C function that Lua called: where the step would
+  ** wait and the caller can be suspended instead, does that: then it does not
+  ** return, GEN_RUNNING is set and *held is 1 (unless NULL) meanwhile, and `k`
+  ** goes on. Else it returns. May be NULL: no step of this kind waits.
+  */
+  void (*await) (lua_State *L, Generator *g, int *held, lua_KContext ctx,
+                 lua_KFunction k);
 } GeneratorKind;
 
 struct Generator {
@@ -84,6 +92,14 @@ Generator *lc_generator_test (lua_State *L, int idx);
 ** <close> variables have run, and the next step gives LC_GEN_END.
 */
 int lc_generator_step (lua_State *L, int idx, int nsend);
+
+/* See `await` of the kind; nothing for one that does not wait. */
+static inline void lc_generator_await (lua_State *L, Generator *g, int *held,
+                                       lua_KContext ctx, lua_KFunction k) {
+  if (g->kind->await != NULL
+      && (g->state == GEN_FRESH || g->state == GEN_SUSPENDED))
+    g->kind->await(L, g, held, ctx, k);
+}
 
 /* Ends it now: pending <close> variables run. Raises what they raise, and
 ** when the generator is running. Does nothing the second time. */

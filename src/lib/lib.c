@@ -90,7 +90,16 @@ static void lacus_sweeten (lua_State *L) {
   lua_call(L, 4, 0);
 }
 
+void lc_lib_hurry (lua_State *L) {
+  lc_home_open(L, NULL)->hurry = 1;
+}
+
+/* One module for each state, however often its loader is called (busted
+** unloads modules): so what has been captured is still known by its name. */
+static const char lacus_module = 0;
+
 int luaopen_lacus (lua_State *L) {
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &lacus_module) == LUA_TTABLE) return 1;
   lc_home_open(L, NULL);
   luaL_newlib(L, lacus_functions);
   lc_generator_open(L);
@@ -105,5 +114,7 @@ int luaopen_lacus (lua_State *L) {
   lua_pushliteral(L, LACUS_VERSION);
   lua_setfield(L, -2, "_VERSION");
   lacus_sweeten(L);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &lacus_module);
   return 1;
 }

@@ -39,8 +39,15 @@ void lc_lib_results (lua_State *L);
 void lc_lib_future (lua_State *L);
 void lc_lib_pool (lua_State *L);
 
+/* In a worker's state: replaces functions of the library `coroutine`. */
+void lc_lib_coroutine (lua_State *L);
+
 /* The libraries of a worker's state (PoolOptions.libraries). */
 int lc_lib_worker (lua_State *L);
+
+/* The script of this state has failed: what it submitted is dropped, not
+** finished, when the state closes. May raise (memory). */
+void lc_lib_hurry (lua_State *L);
 
 /* Puts luaopen_lacus and the embedded sugar into package.preload. */
 void lc_lib_preload (lua_State *L);
@@ -58,7 +65,8 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p);
 ** number of items. */
 void lc_lib_results_private (lua_State *L);
 
-/* Likewise `submit_to` (pool, worker, fn, ...): a future of that worker. */
+/* Likewise `submit_to` (pool, worker, fn, ...): a future of that worker; and
+** `keep` (n), for a task: it leaves so many things more in its state. */
 void lc_lib_pool_private (lua_State *L);
 
 /* --- lib_future.c -------------------------------------------------------- */
@@ -82,6 +90,11 @@ void lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first, int n);
 
 /* The function or name at `arg`, or an argument error. */
 void lc_lib_check_function (lua_State *L, int arg);
+
+/* --- lib_random.c -------------------------------------------------------- */
+
+/* In a worker of a pool with a seed: its math.random and math.randomseed. */
+void lc_lib_random (lua_State *L);
 
 /* --- lib_error.c --------------------------------------------------------- */
 

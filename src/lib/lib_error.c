@@ -30,9 +30,9 @@ static int l_err_tostring (lua_State *L) {
   return 1;
 }
 
-/* (kind, message, level): raises an error object at the caller's line. */
+/* (kind, message, level): raises an error object, where `error` would. */
 static int l_err_raise (lua_State *L) {
-  luaL_where(L, (int)luaL_checkinteger(L, 3) + 1);
+  luaL_where(L, (int)luaL_checkinteger(L, 3));
   lua_pushvalue(L, 2);
   lua_concat(L, 2);
   lc_lib_make_error(L, luaL_checkstring(L, 1), 0);
@@ -44,11 +44,13 @@ void lc_lib_error_private (lua_State *L) {
   lua_setfield(L, -2, "raise");
 }
 
+/* The module has the metatable, so that an error object that passes through
+** several states goes by that name: lacus.Error. */
 void lc_lib_error (lua_State *L) {
   luaL_newmetatable(L, LC_ERROR);
   lua_pushcfunction(L, l_err_tostring);
   lua_setfield(L, -2, "__tostring");
-  lua_pop(L, 1);
+  lua_setfield(L, -2, "Error");
 }
 
 static void err_new (lua_State *L, const char *kind, uint64_t index) {

@@ -319,15 +319,6 @@ static int l_lacus_wait (lua_State *L) {
 
 /* --- sleep --------------------------------------------------------------- */
 
-static int sleep_listen (void *thing, WaitNode *n) {
-  (void)thing; (void)n;
-  return 1;
-}
-
-static void sleep_unlisten (void *thing, WaitNode *n) { (void)thing; (void)n; }
-
-static const WaitKind sleep_kind = { sleep_listen, sleep_unlisten };
-
 static int sleep_go (lua_State *L, int status, lua_KContext ctx) {
   Home *home = lc_home_open(L, NULL);
   uint64_t deadline = (uint64_t)lua_tointeger(L, 1);
@@ -336,7 +327,7 @@ static int sleep_go (lua_State *L, int status, lua_KContext ctx) {
     Fiber *fiber = lc_wait_fiber(home, L);
     if (fiber != NULL)
       return lc_fiber_suspend(L, fiber, deadline, NULL, NULL, ctx, sleep_go);
-    lc_wait_block(L, home, &sleep_kind, NULL, deadline);
+    lc_wait_block(L, home, NULL, NULL, deadline);
   }
   return 0;
 }

@@ -3,6 +3,8 @@
 ** bounded number of items ahead of its reader: a stream with one item.
 ** Stands on pool/stream, generator and lib_wait.
 */
+#include <string.h>
+
 #include <lauxlib.h>
 
 #include "../base/clock.h"
@@ -18,6 +20,7 @@ typedef struct Remote {
   Home *home;
   Pool *pool;               /* held, until closed */
   Stream *s;                /* NULL when closed */
+  int *held;                /* of the `await` that waits; or NULL */
 } Remote;
 
 static void rem_drop (Remote *g) {
@@ -102,8 +105,29 @@ static int rem_gen_step (lua_State *L, int idx, Generator *gen, int nsend) {
   return n;
 }
 
+static void rem_forget (Fiber *f, void *what) {
+  Remote *g = (Remote *)what;
+  (void)f;
+  g->head.state = GEN_SUSPENDED;
+  if (g->held != NULL) *g->held = 0;
+  if (g->s != NULL) lc_stream_unlisten(g->s);
+}
+
+static void rem_await (lua_State *L, Generator *gen, int *held,
+                       lua_KContext ctx, lua_KFunction k) {
+  Remote *g = (Remote *)(void *)gen;
+  Fiber *f = lc_wait_fiber(g->home, L);
+  if (f == NULL || lc_stream_step(g->s, 1) != STREAM_WAIT
+      || !lc_stream_listen(g->s, &f->waiter)) return;
+  gen->state = GEN_RUNNING;
+  g->held = held;
+  if (held != NULL) *held = 1;
+  lc_fiber_suspend(L, f, LC_NEVER, rem_forget, g, ctx, k);
+}
+
 static const GeneratorKind rem_kind = {
-  rem_gen_step, rem_close, NULL, "a worker's generator, which runs ahead"
+  rem_gen_step, rem_close, NULL, "a worker's generator, which runs ahead",
+  rem_await
 };
 
 int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
@@ -114,7 +138,8 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   lc_lib_check_function(L, 2);
   luaL_checkstack(L, 8, NULL);
   if (!lc_pool_alive(p, L)) return luaL_error(L, "%s", lua_tostring(L, -1));
-  o.ordered = 0;
+  memset(&o, 0, sizeof o);
+  o.single = 1;
   o.window = GENERATE_AHEAD;
   o.batch = 1;
   g = (Remote *)(void *)lc_generator_new(L, &rem_kind, sizeof(Remote), 2);

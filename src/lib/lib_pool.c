@@ -10,6 +10,7 @@
 #include "../pool/env.h"
 #include "../value/object.h"
 #include "lib.h"
+#include "lib_wait.h"
 
 /* More threads than this is a mistake, not a wish. */
 #define WORKERS_MOST 1024
@@ -24,8 +25,9 @@ static Pool *pl_check (lua_State *L) {
 /* --- lacus.pool ---------------------------------------------------------- */
 
 static int pl_workers (lua_State *L, int idx) {
-  int isint;
-  lua_Integer n = lua_tointegerx(L, idx, &isint);
+  int isint = 0;
+  lua_Integer n = 0;
+  if (lua_type(L, idx) == LUA_TNUMBER) n = lua_tointegerx(L, idx, &isint);
   if (!isint || n < 0 || n > WORKERS_MOST)
     luaL_argerror(L, 1, lua_pushfstring(L,
       "workers must be an integer from 0 to %d, got %s", WORKERS_MOST,
@@ -33,10 +35,24 @@ static int pl_workers (lua_State *L, int idx) {
   return (int)n;
 }
 
+/* A seed: any integer, or a float that is one. */
+static uint64_t pl_seed (lua_State *L, int idx, const char *name) {
+  int isint = 0;
+  lua_Integer n = 0;
+  if (lua_type(L, idx) == LUA_TNUMBER) n = lua_tointegerx(L, idx, &isint);
+  if (!isint)
+    luaL_argerror(L, 1, lua_pushfstring(L,
+      "option '%s' must be an integer, got %s", name,
+      luaL_tolstring(L, idx, NULL)));
+  return (uint64_t)n;
+}
+
 typedef struct PoolArgs {
   int workers;
   const char *name;
   uint64_t recycle;   /* tasks, or 0 */
+  int seeded, shuffled;
+  uint64_t seed, shuffle;
   int init;           /* stack index, or 0 */
 } PoolArgs;
 
@@ -55,9 +71,19 @@ static void pl_options (lua_State *L, PoolArgs *a) {
           "option 'recycle' must be an integer of at least 1");
       a->recycle = (uint64_t)n;
     }
+    else if (strcmp(name, "seed") == 0) {
+      a->seed = pl_seed(L, -1, name);
+      a->seeded = 1;
+    }
+    else if (strcmp(name, "shuffle") == 0) {
+      a->shuffle = pl_seed(L, -1, name);
+      a->shuffled = 1;
+    }
     else if (strcmp(name, "name") == 0) {
       if (lua_type(L, -1) != LUA_TSTRING)
         luaL_argerror(L, 1, "option 'name' must be a string");
+      if (lua_rawlen(L, -1) > LC_POOL_NAME)
+        luaL_argerror(L, 1, "option 'name' must have at most 23 bytes");
       a->name = lua_tostring(L, -1);
     }
     else if (strcmp(name, "init") == 0) {
@@ -78,6 +104,8 @@ static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
   a->workers = home->cpus;
   a->name = "worker";
   a->recycle = 0;
+  a->seeded = a->shuffled = 0;
+  a->seed = a->shuffle = 0;
   a->init = 2;
   lua_settop(L, 1);
   lua_pushnil(L);
@@ -129,6 +157,10 @@ static int l_pool_new (lua_State *L) {
   o.workers = a.workers;
   o.name = a.name;
   o.recycle = a.recycle;
+  o.seeded = a.seeded;
+  o.seed = a.seed;
+  o.shuffled = a.shuffled;
+  o.shuffle = a.shuffle;
   o.libraries = lc_lib_worker;
   p = lc_pool_open(home, &o, env, error, sizeof error);
   if (p == NULL) return luaL_error(L, "cannot open a pool: %s", error);
@@ -154,6 +186,14 @@ static int l_pool_submit_to (lua_State *L) {
   return lc_lib_submit(L, lc_home_open(L, NULL), p, to);
 }
 
+/* (n): nothing outside of workers. */
+static int l_pool_keep (lua_State *L) {
+  Home *home = lc_home_open(L, NULL);
+  int by = (int)luaL_checkinteger(L, 1);
+  if (home->worker != NULL) lc_pool_keep(home->worker, by);
+  return 0;
+}
+
 /* New states for all workers: what they have loaded is loaded again. */
 static int l_pool_recycle (lua_State *L) {
   lc_pool_recycle(pl_check(L));
@@ -175,24 +215,54 @@ static int l_pool_workers (lua_State *L) {
 /* A hook that a signal handler set while we waited fires in this call. */
 static int pl_nothing (lua_State *L) { (void)L; return 0; }
 
-/* Waits for what was submitted, and looks up now and then. */
-static void pl_finish (lua_State *L, Pool *p, uint64_t deadline) {
-  for (;;) {
-    uint64_t slice = lc_now() + 50000000u;
-    if (lc_pool_finish(p, slice < deadline ? slice : deadline)
-        || lc_now() >= deadline) return;
-    lua_pushcfunction(L, pl_nothing);
-    lua_call(L, 0, 0);
+/* Looks up this often: in a task, and elsewhere. */
+#define TASK_SLICE_NS 1000000u
+#define SLICE_NS 50000000u
+
+static uint64_t pl_slice (uint64_t ns, uint64_t deadline) {
+  uint64_t slice = lc_now() + ns;
+  return slice < deadline ? slice : deadline;
+}
+
+static int pl_close_again (lua_State *L, int status, lua_KContext cancel);
+
+/*
+** Waits for what was submitted, unless `cancel`, and closes. In a task, others
+** go on meanwhile, for they may be what is waited for. Stack: pool, deadline.
+*/
+static int pl_close_go (lua_State *L, Home *home, Pool *p, int cancel) {
+  uint64_t deadline = (uint64_t)lua_tointeger(L, 2);
+  int task = home->worker != NULL;
+  while (!cancel && !lc_pool_finish(p, pl_slice(!task ? SLICE_NS
+                        : p->inlined ? TASK_SLICE_NS : 0, deadline))
+         && lc_now() < deadline) {
+    uint64_t slice = pl_slice(TASK_SLICE_NS, deadline);
+    Fiber *f = lc_wait_fiber(home, L);
+    if (f != NULL)
+      return lc_fiber_suspend(L, f, slice, NULL, NULL, 0, pl_close_again);
+    if (task) lc_wait_block(L, home, NULL, NULL, slice);
+    else {
+      lua_pushcfunction(L, pl_nothing);
+      lua_call(L, 0, 0);
+    }
   }
+  lua_pushinteger(L, (lua_Integer)lc_pool_close(p));
+  return 1;
+}
+
+static int pl_close_again (lua_State *L, int status, lua_KContext cancel) {
+  (void)status;
+  return pl_close_go(L, lc_home_open(L, NULL), pl_check(L), (int)cancel);
 }
 
 static int pl_close (lua_State *L, Pool *p, int cancel, uint64_t deadline) {
-  if (p->home != lc_home_open(L, NULL))
+  Home *home = lc_home_open(L, NULL);
+  if (p->home != home)
     return luaL_error(L, "a pool is closed where it was opened, "
                          "not in a worker");
-  if (!cancel) pl_finish(L, p, deadline);
-  lua_pushinteger(L, (lua_Integer)lc_pool_close(p));
-  return 1;
+  lua_settop(L, 1);
+  lua_pushinteger(L, (lua_Integer)deadline);
+  return pl_close_go(L, home, p, cancel);
 }
 
 /* Open results of the pool end with it: whoever asks them is told. */
@@ -265,6 +335,8 @@ static const luaL_Reg pool_meta[] = {
 void lc_lib_pool_private (lua_State *L) {
   lua_pushcfunction(L, l_pool_submit_to);
   lua_setfield(L, -2, "submit_to");
+  lua_pushcfunction(L, l_pool_keep);
+  lua_setfield(L, -2, "keep");
 }
 
 void lc_lib_pool (lua_State *L) {

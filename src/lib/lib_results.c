@@ -29,6 +29,7 @@ typedef struct Results {
   Pool *pool;           /* held, until closed */
   Stream *s;            /* NULL when closed */
   Call *call;           /* map(source, fn): its fn; the stream holds it */
+  Generator *source;    /* in UV_SOURCE */
   OnError on_error;
   int ncalls;
   int pulling;          /* inside the source: no other step, no close */
@@ -321,6 +322,8 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
   for (;;) {
     switch (lc_stream_step(r->s, pulled)) {
       case STREAM_PULL:
+        lc_generator_await(L, r->source, &r->waiting, (lua_KContext)mode,
+                           res_resume);
         res_pull(L, r);
         pulled = 1;
         break;
@@ -352,14 +355,27 @@ static int res_resume (lua_State *L, int status, lua_KContext mode) {
   return res_go(L, (Results *)lua_touserdata(L, 1), (ResMode)mode);
 }
 
-/* Work starts at the call of map: one item for each worker. */
-static void res_start (lua_State *L, Results *r) {
-  int n;
-  for (n = 0; n < r->s->link.workers; n++) {
+static int res_start_again (lua_State *L, int status, lua_KContext n);
+
+/* Work starts at the call of map, which this is the end of: one item for each
+** worker, from the n-th on. Only the handle is on the stack. */
+static int res_start (lua_State *L, Results *r, int n) {
+  for (; n < r->s->link.workers; n++) {
     if (lc_stream_step(r->s, 0) != STREAM_PULL) break;
+    lc_generator_await(L, r->source, &r->waiting, n, res_start_again);
     res_pull(L, r);
   }
   lc_stream_flush(r->s);
+  lua_pushnil(L);
+  lua_pushnil(L);
+  lua_pushvalue(L, 1);
+  return 4;
+}
+
+static int res_start_again (lua_State *L, int status, lua_KContext n) {
+  (void)status;
+  lua_settop(L, 1);
+  return res_start(L, (Results *)lua_touserdata(L, 1), (int)n);
 }
 
 /* --- what Lua sees ------------------------------------------------------- */
@@ -385,8 +401,11 @@ static int l_res_poll (lua_State *L) {
   return res_method(L, MODE_POLL, LC_NEVER);
 }
 
-/* The iterator of results:values(). */
+/* The iterator of results:values(); upvalue: the results. It may be a source
+** too, so it asks nothing of its arguments. */
 static int l_res_value (lua_State *L) {
+  lua_settop(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(1));
   return res_method(L, MODE_VALUE, LC_NEVER);
 }
 
@@ -406,10 +425,11 @@ static int l_res_entry (lua_State *L) {
 static int l_res_values (lua_State *L) {
   res_check(L);
   lua_settop(L, 1);
-  lua_pushcfunction(L, l_res_value);
-  lua_insert(L, 1);
+  lua_pushvalue(L, 1);
+  lua_pushcclosure(L, l_res_value, 1);
   lua_pushnil(L);
-  lua_pushvalue(L, 2);
+  lua_pushnil(L);
+  lua_pushvalue(L, 1);
   return 4;
 }
 
@@ -486,8 +506,9 @@ typedef struct MapOptions {
 } MapOptions;
 
 static size_t res_positive (lua_State *L, int arg, const char *name) {
-  int isint;
-  lua_Integer n = lua_tointegerx(L, -1, &isint);
+  int isint = 0;
+  lua_Integer n = 0;
+  if (lua_type(L, -1) == LUA_TNUMBER) n = lua_tointegerx(L, -1, &isint);
   if (!isint || n < 1)
     luaL_argerror(L, arg, lua_pushfstring(L,
       "option '%s' must be an integer of at least 1, got %s", name,
@@ -593,17 +614,18 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p) {
   lua_replace(L, 1);
   lua_settop(L, 3);
   r->on_error = o.on_error;
+  if (p->shuffled && !o.stream.ordered) {
+    o.stream.ordered = o.stream.shuffled = 1;
+    o.stream.shuffle = p->shuffle;
+  }
   r->s = lc_pool_begin(p, home->worker, &o.stream);
   if (r->s == NULL) return luaL_error(L, "not enough memory");
   lc_pool_hold(p);
   r->pool = p;
+  r->source = (Generator *)lua_touserdata(L, 2);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 1, UV_SOURCE);
   if (!lua_isnil(L, 3)) res_set_call(L, r, 3);
   lua_settop(L, 1);
-  res_start(L, r);
-  lua_pushnil(L);
-  lua_pushnil(L);
-  lua_pushvalue(L, 1);
-  return 4;
+  return res_start(L, r, 0);
 }

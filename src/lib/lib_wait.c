@@ -22,36 +22,55 @@ static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
   int woken;
   n.at = NULL;
   n.waiter = &home->parker.waiter;
-  if (!kind->listen(thing, &n)) return;
+  if (thing != NULL && !kind->listen(thing, &n)) return;
   if (slice > deadline) slice = deadline;
   woken = lc_home_help(home, &slice)
           || lc_park(&home->parker, slice, home->spin_ns);
-  kind->unlisten(thing, &n);
+  if (thing != NULL) kind->unlisten(thing, &n);
   if (woken) return;
   lua_pushcfunction(L, wait_nothing);
   lua_call(L, 0, 0);
 }
 
+/* Within the brackets of lc_pool_help_begin. */
 static void wait_on_top (lua_State *L, Worker *w, const WaitKind *kind,
                          void *thing, uint64_t deadline) {
   WaitNode n;
   int open = 1;
   n.at = NULL;
   n.waiter = &w->parker.waiter;
-  if (!lc_pool_help_begin(w))
-    luaL_error(L, "cannot wait here: a task below, which cannot be suspended, "
-                  "waits already (wait outside of sort, gsub, metamethods "
-                  "and coroutines)");
-  while (open && lc_now() < deadline && kind->listen(thing, &n))
+  while (open && lc_now() < deadline
+         && (thing == NULL || kind->listen(thing, &n)))
     open = lc_pool_help(w, deadline);
-  kind->unlisten(thing, &n);
+  if (thing != NULL) kind->unlisten(thing, &n);
   lc_pool_help_end(w);
   if (!open) luaL_error(L, "the pool is closed");
 }
 
+/*
+** In a worker, what waits may wait for what only this worker can do: also
+** where no task runs (a finalizer, the <close> of a task that is cancelled).
+** While its state closes, nobody is left who would do it; time still passes.
+*/
 void lc_wait_block (lua_State *L, Home *home, const WaitKind *kind,
                     void *thing, uint64_t deadline) {
-  if (home->worker != NULL && home->worker->fibers.current != NULL)
-    wait_on_top(L, home->worker, kind, thing, deadline);
-  else wait_asleep(L, home, kind, thing, deadline);
+  Worker *w = home->worker;
+  switch (w != NULL ? lc_pool_life(w) : WORKER_OPENS) {
+    case WORKER_SERVES:
+      if (lc_pool_help_begin(w))
+        wait_on_top(L, w, kind, thing, deadline);
+      else if (thing == NULL) wait_asleep(L, home, kind, thing, deadline);
+      else
+        luaL_error(L, "cannot wait here: a task below, which cannot be "
+                      "suspended, waits already (wait outside of sort, gsub, "
+                      "metamethods and coroutines)");
+      break;
+    case WORKER_CLOSES:
+      if (thing != NULL)
+        luaL_error(L, "cannot wait: the worker is closing its state");
+      /* FALLTHROUGH */
+    case WORKER_OPENS:
+      wait_asleep(L, home, kind, thing, deadline);
+      break;
+  }
 }

@@ -12,7 +12,8 @@
 
 #include "../pool/pool.h"
 
-/* How to wait for a thing. */
+/* How to wait for a thing. Thing and kind are NULL where time alone is waited
+** for. */
 typedef struct WaitKind {
   /* 1: `n`'s waiter will be woken when there is news; 0: there is already.
   ** May be called again while it listens. */

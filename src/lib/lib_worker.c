@@ -31,28 +31,11 @@ static void worker_describe (lua_State *L) {
   lua_setfield(L, LUA_REGISTRYINDEX, "lacus.worker");
 }
 
-/*
-** coroutine.yield at the level of a task is a result of it, streamed at once;
-** in a coroutine of the task's own it is what it always was.
-*/
-static int l_worker_yield (lua_State *L) {
-  Fiber *f = lc_fiber_here(&lc_worker_of(L)->fibers, L);
-  if (f != NULL) return lc_run_yield(L, f);
-  return lua_yield(L, lua_gettop(L));
-}
-
-static void worker_tap_yield (lua_State *L) {
-  if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE) {
-    lua_pushcfunction(L, l_worker_yield);
-    lua_setfield(L, -2, "yield");
-  }
-  lua_pop(L, 1);
-}
-
 int lc_lib_worker (lua_State *L) {
   lc_home_open(L, lc_worker_of(L));
   luaL_openlibs(L);
-  worker_tap_yield(L);
+  lc_lib_random(L);
+  lc_lib_coroutine(L);
   worker_guard_os(L);
   worker_describe(L);
   lc_lib_preload(L);

@@ -48,6 +48,8 @@ struct Batch {
   size_t n, cap;
   size_t unread;      /* the reader's: entries not handed over */
   int users;          /* the worker's: fibers that run its items */
+  uint64_t seed;      /* in a pool with one: the random numbers of an item... */
+  uint64_t base;      /* ...are those of (seed, base + index): see run.h */
   uint64_t busy_ns;   /* time that its entries took to run... */
   uint64_t ran;       /* ...and how many tasks that was */
 };

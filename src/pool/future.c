@@ -8,17 +8,21 @@ static void future_free (Shared *s) {
 }
 
 /*
-** Ends it, if nobody has. The waiters are woken under the lock, so whoever
+** Ends it, if nobody has (only a queued one, if `queued`). The waiters are woken under the lock, so whoever
 ** takes itself off the list knows that nobody touches its node any more. 0 if
 ** it had ended.
 */
-static int future_end (Future *f, FutureState state, Batch *result) {
+static int future_end (Future *f, FutureState state, Batch *result,
+                       int queued) {
+  FutureState is;
   WaitNode *n;
   lc_mutex_lock(&f->lock);
-  if (lc_future_ended(lc_future_state(f))) {
+  is = lc_future_state(f);
+  if (lc_future_ended(is) || (queued && is != FUTURE_QUEUED)) {
     lc_mutex_unlock(&f->lock);
     return 0;
   }
+  if (state == FUTURE_CANCELLED) lc_sink_cancel(&f->sink);
   f->result = result;
   /* release: orders `result` before the state that announces it. */
   atomic_store_explicit(&f->state, state, memory_order_release);
@@ -36,7 +40,7 @@ static void future_deliver (Sink *k, Batch *b) {
   int kind = b->entries[0].kind;
   b->sink = NULL;
   lc_batch_trim(b);
-  if (!future_end(f, kind == ENTRY_VALUES ? FUTURE_DONE : FUTURE_FAILED, b))
+  if (!future_end(f, kind == ENTRY_VALUES ? FUTURE_DONE : FUTURE_FAILED, b, 0))
     lc_batch_free(b);
   lc_future_release(f);
 }
@@ -51,7 +55,7 @@ static void future_started (Sink *k) {
 
 /* Its task was dropped: by a worker that ends, or from the queue. */
 static void future_lost (Sink *k) {
-  future_end((Future *)(void *)k, FUTURE_CANCELLED, NULL);
+  future_end((Future *)(void *)k, FUTURE_CANCELLED, NULL, 0);
 }
 
 const SinkKind lc_future_kind = {
@@ -81,6 +85,7 @@ Future *lc_future_new (Mem *mem, const FutureLink *link, Batch *b,
   b->sink = &f->sink;
   b->task.run = run;
   b->task.drop = future_drop_task;
+  b->task.items = 1;
   lc_future_hold(f);
   return f;
 }
@@ -111,7 +116,5 @@ void lc_future_unlisten (Future *f, WaitNode *n) {
 }
 
 int lc_future_cancel (Future *f) {
-  if (lc_future_state(f) != FUTURE_QUEUED) return 0;
-  lc_sink_cancel(&f->sink);
-  return future_end(f, FUTURE_CANCELLED, NULL);
+  return future_end(f, FUTURE_CANCELLED, NULL, 1);
 }

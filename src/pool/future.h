@@ -68,7 +68,7 @@ static inline int lc_future_ended (FutureState s) {
 int lc_future_listen (Future *f, WaitNode *n);
 void lc_future_unlisten (Future *f, WaitNode *n);
 
-/* 1 if its task will not run, or not go on: it was queued or waits. */
+/* 1 if its task will not run: it was queued. */
 int lc_future_cancel (Future *f);
 
 #endif

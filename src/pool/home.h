@@ -44,6 +44,8 @@ typedef struct Home {
   struct Worker *worker;  /* whose state this is; NULL: not a worker's */
   int cpus;               /* that this process may use */
   uint64_t spin_ns;       /* how long a wait may spin before it sleeps */
+  /* the state's own thread */
+  int hurry;              /* at the end, what was submitted is not finished */
   /* where the state's own thread waits */
   Parker parker;
   int has_parker;

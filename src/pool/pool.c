@@ -23,14 +23,14 @@ static size_t pool_drop_tasks (TaskList *l) {
   size_t n = 0;
   Task *t;
   while ((t = lc_tasks_pop_first(l)) != NULL) {
+    n += t->items;
     t->drop(t);
-    n++;
   }
   return n;
 }
 
 /* All queued tasks become the caller's; lock held. Fibers that are ready stay
-** where they live: dropping their task does nothing. */
+** with their worker, which may free them from here on. */
 static void pool_take_all (Pool *p, TaskList *all) {
   Task *t;
   int i;
@@ -40,7 +40,7 @@ static void pool_take_all (Pool *p, TaskList *all) {
     while ((t = lc_tasks_pop_last(&p->workers[i].mine)) != NULL)
       lc_tasks_push_last(all, t);
     while ((t = lc_tasks_pop_first(&p->workers[i].ready)) != NULL)
-      lc_tasks_push_last(all, t);
+      if (t->drop != NULL) lc_tasks_push_last(all, t);
   }
   p->nmine = 0;
 }
@@ -106,7 +106,10 @@ int lc_pool_alive (Pool *p, lua_State *L) {
 static int pool_libraries (lua_State *L) {
   PoolWorker *pw = pool_worker(lc_worker_of(L));
   size_t at = 0;
+  pw->life = WORKER_OPENS;
   lc_object_lend(L, &pw->pool->head);
+  pw->kit.kept = 0;
+  lc_random_seed(&pw->kit.random, pw->pool->seed, 0);
   lua_pushcfunction(L, pw->pool->libraries);
   lua_call(L, 0, 0);
   lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
@@ -158,6 +161,7 @@ static int pool_boot (PoolWorker *pw) {
       why = lua_tostring(L, -1);
     pool_stop(pw->pool, why);
   }
+  else pw->life = WORKER_SERVES;
   lua_settop(L, 0);
   return ok;
 }
@@ -168,7 +172,8 @@ static int pool_is_worn (Pool *p, PoolWorker *pw) {
   unsigned epoch = atomic_load_explicit(&p->epoch, memory_order_relaxed);
   int worn = pw->epoch != epoch
              || (p->recycle != 0 && pw->kit.ran >= p->recycle);
-  if (!worn || pw->w.fibers.live != NULL || pw->helping) return 0;
+  if (!worn || pw->w.fibers.live != NULL || pw->kit.kept > 0 || pw->helping)
+    return 0;
   pw->epoch = epoch;
   return 1;
 }
@@ -245,6 +250,11 @@ static int pool_look (Pool *p, PoolWorker *pw, Task **t) {
   return decided;
 }
 
+/* Pools without threads that tasks have opened run where their state does. */
+static int pool_help_home (Worker *w, uint64_t *until) {
+  return lc_home_help(lc_home_open(w->L, w), until);
+}
+
 /* Nothing to do: waits for a token, spinning first. */
 static int pool_rest (Pool *p, Worker *w, uint64_t deadline) {
   uint64_t timer = lc_timer_next(&w->fibers), spun;
@@ -260,15 +270,18 @@ static int pool_rest (Pool *p, Worker *w, uint64_t deadline) {
 static Task *pool_next (Worker *w) {
   PoolWorker *pw = pool_worker(w);
   Pool *p = pw->pool;
+  uint64_t until;
   Task *t;
   for (;;) {
     if (!pool_prepare(pw)) return NULL;
     if (pool_look(p, pw, &t)) return t;
+    until = lc_timer_next(&w->fibers);
+    if (pool_help_home(w, &until)) continue;
     if (p->spin_ns > 0
         && lc_park(&w->parker, lc_now() + p->spin_ns, p->spin_ns)) continue;
     lc_run_idle(&pw->kit);
     lc_worker_tidy(w);
-    lc_park(&w->parker, lc_timer_next(&w->fibers), 0);
+    lc_park(&w->parker, until, 0);
   }
 }
 
@@ -285,6 +298,14 @@ void lc_pool_nudge (Pool *p) {
   lc_mutex_unlock(&p->lock);
 }
 
+/* An inlined pool has news for the thread it runs on, wherever that waits; lock
+** held. */
+static void pool_tell_home (Pool *p) {
+  if (!p->inlined) return;
+  lc_unpark(&p->home->parker);
+  if (p->home->worker != NULL) lc_unpark(&p->home->worker->parker);
+}
+
 /* For this worker alone. 0 when the pool is stopping. */
 static int pool_queue_for (PoolWorker *pw, Task *t) {
   Pool *p = pw->pool;
@@ -294,9 +315,9 @@ static int pool_queue_for (PoolWorker *pw, Task *t) {
   if (taken) lc_tasks_push_last(&pw->ready, t);
   wake = pw->idle;
   if (wake) pool_unlist_idle(p, pw);
+  if (taken) pool_tell_home(p);
   lc_mutex_unlock(&p->lock);
   if (wake) lc_unpark(&pw->w.parker);
-  if (p->inlined) lc_unpark(&p->home->parker);
   return taken;
 }
 
@@ -322,6 +343,8 @@ static int pool_step_inlined (Pool *p, uint64_t *until) {
   return 0;
 }
 
+WorkerLife lc_pool_life (Worker *w) { return pool_worker(w)->life; }
+
 int lc_pool_help_begin (Worker *w) {
   PoolWorker *pw = pool_worker(w);
   if (pw->helping) return 0;
@@ -345,12 +368,14 @@ int lc_pool_help (Worker *w, uint64_t deadline) {
     if (t == NULL) return 0;
     t->run(t, w);
   }
-  else pool_rest(pw->pool, w, deadline);
+  else if (!pool_help_home(w, &deadline)) pool_rest(pw->pool, w, deadline);
   return 1;
 }
 
 static void pool_closing (Worker *w) {
-  lc_run_close(&pool_worker(w)->kit);
+  PoolWorker *pw = pool_worker(w);
+  pw->life = WORKER_CLOSES;
+  lc_run_close(&pw->kit);
 }
 
 /* The last touch of the pool by this thread is the unlock. */
@@ -391,10 +416,10 @@ static int pool_queue (Pool *p, PoolWorker *on, Task *t) {
       p->nmine++;
     }
     idle = pool_take_idle(p);
+    pool_tell_home(p);
   }
   lc_mutex_unlock(&p->lock);
   if (idle != NULL) lc_unpark(&idle->w.parker);
-  if (p->inlined) lc_unpark(&p->home->parker);
   return taken;
 }
 
@@ -409,6 +434,31 @@ static PoolWorker *pool_own (Pool *p, Worker *w) {
   return pw != NULL && pw->pool == p ? pw : NULL;
 }
 
+/*
+** The seed of what is started on `on`, and what is added to its indexes. In a
+** task of the pool: its own, whatever other tasks do. Else: the pool's; `counted`
+** tasks, which have no index, get the next number.
+*/
+static void pool_sow (Pool *p, PoolWorker *on, int counted, uint64_t *seed,
+                      uint64_t *base) {
+  *base = 0;
+  *seed = p->seed;
+  if (!p->seeded || (on != NULL && lc_run_sow(&on->kit, seed)) || !counted)
+    return;
+  lc_mutex_lock(&p->lock);
+  *base = p->submits++;
+  lc_mutex_unlock(&p->lock);
+}
+
+Random *lc_pool_random (Worker *w) {
+  PoolWorker *pw = pool_worker(w);
+  return pw->pool->seeded ? lc_run_random(&pw->kit) : NULL;
+}
+
+void lc_pool_keep (Worker *w, int by) {
+  pool_worker(w)->kit.kept += (size_t)(ptrdiff_t)by;
+}
+
 Stream *lc_pool_begin (Pool *p, Worker *on, const StreamOptions *options) {
   StreamLink link;
   Stream *s;
@@ -420,6 +470,7 @@ Stream *lc_pool_begin (Pool *p, Worker *on, const StreamOptions *options) {
   link.workers = p->nworkers;
   s = lc_stream_new(p->mem, &link, options);
   if (s == NULL) return NULL;
+  pool_sow(p, pool_own(p, on), options->single, &s->seed, &s->base);
   lc_mutex_lock(&p->streams_lock);
   s->next = p->streams;
   s->link_at = &p->streams;
@@ -446,15 +497,17 @@ size_t lc_pool_end (Pool *p, Stream *s) {
 
 /* --- futures ------------------------------------------------------------- */
 
+/* The last touch of the pool is the unlock: whoever frees it waits for that. */
 static void pool_future_ended (void *pool) {
   Pool *p = (Pool *)pool;
-  int stop;
   lc_mutex_lock(&p->lock);
-  p->pending--;
-  stop = p->draining && p->pending == 0;
-  if (p->pending == 0) lc_cond_broadcast(&p->changed);
+  if (p->draining && p->pending == 1) {
+    lc_mutex_unlock(&p->lock);
+    pool_stop(p, NULL);
+    lc_mutex_lock(&p->lock);
+  }
+  if (--p->pending == 0) lc_cond_broadcast(&p->changed);
   lc_mutex_unlock(&p->lock);
-  if (stop) pool_stop(p, NULL);
 }
 
 static int pool_expect (Pool *p, int by) {
@@ -473,6 +526,14 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
   link.ended = pool_future_ended;
   link.pool = p;
   if (!pool_expect(p, 1)) return NULL;
+  if (to > 0) {
+    b->seed = p->seed;
+    b->base = (uint64_t)to;
+  }
+  else {
+    pool_sow(p, pool_own(p, on), 1, &b->seed, &b->base);
+    b->base++;                  /* its index is 0 */
+  }
   f = lc_future_new(p->mem, &link, b, pool_run_batch);
   if (f == NULL) {
     pool_expect(p, -1);
@@ -512,16 +573,32 @@ int lc_pool_finish (Pool *p, uint64_t deadline) {
 
 /* --- birth and death ---------------------------------------------------- */
 
+static void pool_dispose (Pool *p, int workers, int of) {
+  int i;
+  for (i = 0; i < workers; i++) lc_worker_free(&p->workers[i].w);
+  lc_mem_free(p->mem, p->workers, (size_t)of * sizeof(PoolWorker));
+  if (p->why != NULL) lc_mem_free(p->mem, p->why, strlen(p->why) + 1);
+  lc_message_drop(&p->env);
+  lc_cond_free(&p->changed);
+  lc_mutex_free(&p->streams_lock);
+  lc_mutex_free(&p->lock);
+  lc_mem_free(p->mem, p, sizeof(Pool));
+}
+
 /* release: orders this holder's last use before the home frees it. */
 static void pool_forget (Shared *s) {
   Pool *p = lc_pool_from(s);
-  int stop;
+  int stop, dispose;
   lc_mutex_lock(&p->lock);
   p->draining = 1;
   stop = p->pending == 0;
   lc_mutex_unlock(&p->lock);
   if (stop) pool_stop(p, NULL);
+  lc_mutex_lock(&p->lock);
   atomic_store_explicit(&p->forgotten, 1, memory_order_release);
+  dispose = p->homeless;
+  lc_mutex_unlock(&p->lock);
+  if (dispose) pool_dispose(p, p->nworkers, p->nworkers);
 }
 
 const SharedKind lc_pool_kind = { "lacus.pool", pool_forget };
@@ -538,24 +615,12 @@ static int pool_is_gone (Pool *p) {
   return gone;
 }
 
-static void pool_dispose (Pool *p, int workers, int of) {
-  int i;
-  for (i = 0; i < workers; i++) lc_worker_free(&p->workers[i].w);
-  lc_mem_free(p->mem, p->workers, (size_t)of * sizeof(PoolWorker));
-  if (p->why != NULL) lc_mem_free(p->mem, p->why, strlen(p->why) + 1);
-  lc_message_drop(&p->env);
-  lc_cond_free(&p->changed);
-  lc_mutex_free(&p->streams_lock);
-  lc_mutex_free(&p->lock);
-  lc_mem_free(p->mem, p, sizeof(Pool));
-}
-
 /* --- what the home sees -------------------------------------------------- */
 
-/* What was submitted is finished first. */
+/* What was submitted is finished first, unless the script has failed. */
 static void pool_resident_stop (Resident *r) {
   Pool *p = (Pool *)(void *)r;
-  lc_pool_finish(p, LC_NEVER);
+  if (!p->home->hurry) lc_pool_finish(p, LC_NEVER);
   pool_stop(p, NULL);
 }
 
@@ -564,14 +629,18 @@ static int pool_resident_gone (Resident *r) {
   return pool_is_gone((Pool *)(void *)r);
 }
 
+/* Another state may hold it still: then the last holder disposes of it. */
 static void pool_resident_free (Resident *r) {
   Pool *p = (Pool *)(void *)r;
+  int dispose;
   lc_pool_join(p);
   lc_mutex_lock(&p->lock);
   while (p->pending > 0)        /* somebody cancels, and is about to say so */
     lc_cond_wait(&p->changed, &p->lock);
+  p->homeless = 1;
+  dispose = atomic_load_explicit(&p->forgotten, memory_order_acquire);
   lc_mutex_unlock(&p->lock);
-  pool_dispose(p, p->nworkers, p->nworkers);
+  if (dispose) pool_dispose(p, p->nworkers, p->nworkers);
 }
 
 static int pool_resident_help (Resident *r, uint64_t *until) {
@@ -610,6 +679,10 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->libraries = options->libraries;
   p->inlined = options->workers == 0;
   p->recycle = options->recycle;
+  p->seeded = options->seeded;
+  p->seed = options->seed;
+  p->shuffled = options->shuffled;
+  p->shuffle = options->shuffle;
   p->host.libraries = pool_libraries;
   p->host.opened = pool_opened;
   p->host.next = pool_next;
@@ -631,6 +704,7 @@ static int pool_start_worker (Pool *p, int i) {
   pw->w.fibers.size = lc_run_fiber_size();
   pw->w.fibers.ready = pool_ready;
   pw->kit.w = &pw->w;
+  pw->kit.seeded = p->seeded;
   snprintf(name, sizeof name, "%s-%d", p->name, i + 1);
   err = lc_worker_init(&pw->w, i + 1, name);
   if (err != 0) return err;

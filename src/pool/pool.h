@@ -50,6 +50,10 @@
 typedef struct Pool Pool;
 typedef struct PoolWorker PoolWorker;
 
+/* What can be asked of a worker: nothing before its init is done, and nothing
+** once its state closes. */
+typedef enum WorkerLife { WORKER_OPENS, WORKER_SERVES, WORKER_CLOSES } WorkerLife;
+
 struct PoolWorker {
   Worker w;                   /* first */
   /* set at birth */
@@ -61,6 +65,7 @@ struct PoolWorker {
   TaskList mine;              /* started by its tasks; the newest first */
   /* owner thread only */
   int booted;                 /* init has run */
+  WorkerLife life;
   unsigned epoch;             /* the pool's, when the state was opened */
   unsigned looks;             /* for tasks, so far */
   int helping;                /* runs tasks on top of one that waits */
@@ -68,13 +73,16 @@ struct PoolWorker {
   RunKit kit;
 };
 
+/* The longest name of a pool, in bytes. */
+#define LC_POOL_NAME 23
+
 struct Pool {
   Resident resident;          /* first */
   Shared head;                /* Lua handles, and consumers of streams */
   /* set at birth */
   Mem *mem;
   Home *home;
-  char name[24];
+  char name[LC_POOL_NAME + 1];
   lua_CFunction libraries;
   WorkerHost host;
   Message env;                /* read by all workers; nobody writes */
@@ -83,6 +91,10 @@ struct Pool {
   int inlined;                /* one worker, without a thread: its tasks run
                               ** on the home's thread while that waits */
   uint64_t recycle;           /* tasks after which a state is replaced; 0 */
+  int seeded;                 /* its tasks have random numbers... */
+  uint64_t seed;              /* ...that begin with this: see run.h */
+  int shuffled;               /* its maps' results come in random order... */
+  uint64_t shuffle;           /* ...that begins with this */
   int nworkers;               /* goes up under lock: the first ones run by then */
   /* the thread of the state that opened it */
   int joined;
@@ -100,7 +112,9 @@ struct Pool {
   PoolWorker *idle;
   int stopping;               /* no task is taken or queued any more */
   size_t pending;             /* tasks of futures that have not ended */
+  uint64_t submits;           /* seeded: tasks submitted from outside */
   int draining;               /* nobody holds it: stop when none is pending */
+  int homeless;               /* its home has ended: the last holder frees it */
   int opened, unopened, gone; /* workers */
   char *why;                  /* what went wrong first; or NULL */
 };
@@ -108,6 +122,8 @@ struct Pool {
 typedef struct PoolOptions {
   int workers;                /* 0: none but the home's own thread */
   uint64_t recycle;           /* tasks; 0: never */
+  int seeded, shuffled;       /* whether there is a: */
+  uint64_t seed, shuffle;
   const char *name;           /* of the pool, for its workers' names */
   lua_CFunction libraries;    /* opens what a worker's state is to have */
 } PoolOptions;
@@ -122,7 +138,7 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
 
 /*
 ** Stops and waits for the workers: until the tasks that run now have ended.
-** Gives the number of tasks (batches) dropped. Idempotent. On the thread of
+** Gives the number of scripts' tasks dropped. Idempotent. On the thread of
 ** the state that opened it.
 */
 size_t lc_pool_close (Pool *p);
@@ -170,12 +186,22 @@ int lc_pool_finish (Pool *p, uint64_t deadline);
 /* Whether it takes tasks; if not, pushes a message that says why not. */
 int lc_pool_alive (Pool *p, lua_State *L);
 
+/* The random numbers of what runs on `w` now; NULL: its pool has no seed.
+** Owner thread. */
+Random *lc_pool_random (Worker *w);
+
+/* The running task leaves something in its state, or (-1) has fetched it: while
+** there is any, the state is not replaced. Owner thread. */
+void lc_pool_keep (Worker *w, int by);
+
 /*
 ** For a task that has to wait where its fiber cannot be suspended: runs
 ** another task of worker `w` on top of it, or waits for one, or for a wake of
 ** w's parker, until `deadline`. 0 when the pool is stopping. Owner thread.
 */
 int lc_pool_help (Worker *w, uint64_t deadline);
+/* Owner thread. */
+WorkerLife lc_pool_life (Worker *w);
 /* Brackets around such a wait: only one at a time on a worker, since one on
 ** top of another could wait for what is below it. 0: there is one. */
 int lc_pool_help_begin (Worker *w);

@@ -1,5 +1,7 @@
 #include "run.h"
 
+#include <string.h>
+
 #include <lauxlib.h>
 
 #include "../base/clock.h"
@@ -21,7 +23,9 @@ typedef struct Run {
   Call *call;             /* whose function is in FUNCTION; or NULL */
   int phase;
   int yielded;            /* the item has yielded */
-  int refused;            /* the item's last yield could not be sent */
+  const char *refused;    /* why its last yield could not be sent: a kind */
+  Random random;          /* the item's, if the pool has a seed... */
+  uint64_t started;       /* ...and how many things it has started */
   uint64_t sent_ticks;    /* when `out` was last sent... */
   uint64_t sent_ns;       /* ...likewise, in lc_now's time */
 } Run;
@@ -164,15 +168,29 @@ static void run_add_results (lua_State *co, Run *r) {
 
 /* --- inside the fiber ---------------------------------------------------- */
 
+static const char run_nomem[] = "not enough memory";
+static const char run_refused[] = "cannot send result[";
+
+/* The task may have caught what a refused yield raised, and failed of something
+** else since. The message is third from the top. */
+static const char *run_error_kind (lua_State *co, Run *r, int status) {
+  const char *text = lua_tostring(co, -3);
+  if (status == LUA_ERRMEM) return LC_FAULT_MEMORY;
+  if (r->refused != NULL && text != NULL
+      && (strstr(text, run_refused) != NULL || strstr(text, run_nomem) != NULL))
+    return r->refused;
+  return LC_FAULT_ERROR;
+}
+
 static void run_finish (lua_State *co, Run *r, int status) {
   if (status == LUA_OK || status == LUA_YIELD) run_add_results(co, r);
   else {
     lc_fault_open(co, status);
-    run_add_fault(co, r, status == LUA_ERRMEM ? LC_FAULT_MEMORY
-                         : r->refused ? LC_FAULT_TRANSFER : LC_FAULT_ERROR);
+    run_add_fault(co, r, run_error_kind(co, r, status));
   }
   r->at++;
-  r->yielded = r->refused = 0;
+  r->yielded = 0;
+  r->refused = NULL;
   if (r->at < r->end
       && lc_ticks() - r->sent_ticks > FLUSH_US * LC_TICKS_PER_US)
     run_flush(r);
@@ -207,6 +225,36 @@ static int run_push_call (lua_State *co, Run *r, const Entry *e) {
   return lc_decode(co, run_codec(r), &r->in->msg, &pos);
 }
 
+/* --- random numbers ------------------------------------------------------ */
+
+static uint64_t run_number (const Run *r) {
+  return r->in->base + r->in->entries[r->at].index;
+}
+
+static void run_seed (Run *r) {
+  lc_random_seed(&r->random, r->in->seed, run_number(r));
+  r->started = 0;
+}
+
+static Run *run_current (RunKit *kit) {
+  return (Run *)(void *)kit->w->fibers.current;
+}
+
+Random *lc_run_random (RunKit *kit) {
+  Run *r = run_current(kit);
+  return r != NULL ? &r->random : &kit->random;
+}
+
+int lc_run_sow (RunKit *kit, uint64_t *seed) {
+  Run *r = run_current(kit);
+  if (r == NULL || r->at == r->end) return 0;
+  *seed = lc_random_split(lc_random_split(r->in->seed, run_number(r)),
+                          r->started++);
+  return 1;
+}
+
+/* --- items --------------------------------------------------------------- */
+
 /*
 ** One item after the other. A protected call in a coroutine costs no setjmp:
 ** an error unwinds to the resume below, and `run_continue` goes on.
@@ -216,6 +264,7 @@ static int run_items (lua_State *co, Run *r) {
     int n, status;
     lua_settop(co, FUNCTION);
     r->phase = PHASE_DECODE;
+    if (r->kit->seeded) run_seed(r);
     n = run_push_call(co, r, &r->in->entries[r->at]);
     r->phase = PHASE_CALL;
     status = lua_pcallk(co, n, LUA_MULTRET, HANDLER, (lua_KContext)r,
@@ -241,9 +290,10 @@ static void run_forget_credit (Fiber *f, void *what) {
 }
 
 /* The yield cannot be sent: the credit goes back, and the task is told. */
-static int run_yield_failed (lua_State *L, Run *r, const char *what) {
+static int run_yield_failed (lua_State *L, Run *r, const char *kind,
+                             const char *what) {
   Sink *k = r->in->sink;
-  r->refused = 1;
+  r->refused = kind;
   lc_sink_kind(k)->refund(k);
   return luaL_error(L, "%s", what);
 }
@@ -256,16 +306,16 @@ static int run_yield_now (lua_State *L, Run *r) {
   Entry *e;
   if (lc_batch_reserve(out, out->n + 1 + (r->end - r->at)))
     result = lc_encode(L, run_codec(r), &out->msg, 1, lua_gettop(L));
-  if (result == LC_NOMEM) return run_yield_failed(L, r, "not enough memory");
+  if (result == LC_NOMEM) return run_yield_failed(L, r, LC_FAULT_MEMORY, run_nomem);
   if (result == LC_REFUSED) {
     run_refusal(L);
-    return run_yield_failed(L, r, lua_tostring(L, -1));
+    return run_yield_failed(L, r, LC_FAULT_TRANSFER, lua_tostring(L, -1));
   }
   e = lc_batch_add(out, r->in->entries[r->at].index, ENTRY_VALUES, 0);
   e->at = record;
   e->worker = (short)r->kit->w->id;
   r->yielded = 1;
-  r->refused = 0;
+  r->refused = NULL;
   run_flush(r);
   return 0;
 }
@@ -336,7 +386,8 @@ static void run_bury (Run *r, int status) {
     run_add(r, record, ENTRY_NOMEM);
   }
   r->at++;
-  r->yielded = r->refused = 0;
+  r->yielded = 0;
+  r->refused = NULL;
   lc_fiber_reset(&r->fiber);
   r->call = NULL;
 }
@@ -344,9 +395,6 @@ static void run_bury (Run *r, int status) {
 /* --- around the fiber ---------------------------------------------------- */
 
 static void run_go (Task *t, Worker *w);
-
-/* It is on the list of live fibers; lc_run_close ends it. */
-static void run_stay (Task *t) { (void)t; }
 
 /* A fiber for items at .. end - 1 of `in`; NULL without memory. */
 static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
@@ -357,14 +405,15 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
     return NULL;
   }
   r->fiber.task.run = run_go;
-  r->fiber.task.drop = run_stay;
+  r->fiber.task.drop = NULL;      /* lc_run_close ends it */
   r->kit = kit;
   r->in = in;
   r->at = at;
   r->end = end;
   r->out = out;
   r->call = NULL;
-  r->yielded = r->refused = 0;
+  r->yielded = 0;
+  r->refused = NULL;
   in->users++;
   run_mark_sent(r);
   return r;
@@ -416,6 +465,7 @@ static void run_split (Run *r) {
 static int run_resume (Run *r) {
   Fibers *fs = r->fiber.fs;
   Fiber *outer = fs->current;
+  lua_State *running = fs->running;
   lua_State *co = r->fiber.co;
   int status, n = 0;
   lc_fiber_unpark(&r->fiber);
@@ -425,8 +475,10 @@ static int run_resume (Run *r) {
     n = 1;
   }
   fs->current = &r->fiber;
+  fs->running = co;
   status = lua_resume(co, fs->L, n, &n);
   fs->current = outer;
+  fs->running = running;
   return status;
 }
 

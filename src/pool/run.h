@@ -15,10 +15,17 @@
 **     rest goes on in the fiber, reset;
 **   no memory even for that: the entry alone, without a record. Room for
 **     entries is taken before the first item runs, so this cannot fail.
+**
+** Random numbers. In a pool with a seed, each item begins its own sequence when
+** it begins to run: that of (batch's seed, batch's base + its index). It lives
+** in the fiber, so other items that run while this one waits do not touch it.
+** What an item starts is seeded from its own seed and index and the number of
+** things it has started: so no number depends on workers, batches or time.
 */
 #ifndef lc_run_h
 #define lc_run_h
 
+#include "../base/random.h"
 #include "../run/worker.h"
 #include "batch.h"
 
@@ -29,6 +36,9 @@ typedef struct RunKit {
   CallCache calls;
   Batch *spare;           /* the next one for results */
   uint64_t ran;           /* tasks that have ended, in this state */
+  size_t kept;            /* things that tasks left in it to be fetched */
+  int seeded;             /* set at birth: items have random numbers */
+  Random random;          /* those of what is no item, such as `init` */
 } RunKit;
 
 /* Bytes of a fiber that runs batches: Fibers.size. */
@@ -43,6 +53,11 @@ void lc_run_batch (RunKit *kit, Batch *b);
 ** while too many results of the stream wait. Only where lc_fiber_here.
 */
 int lc_run_yield (lua_State *L, Fiber *f);
+
+/* The random numbers of the item that runs now, or else the kit's own. */
+Random *lc_run_random (RunKit *kit);
+/* The running item starts something: 1, and *seed is for that. 0: none runs. */
+int lc_run_sow (RunKit *kit, uint64_t *seed);
 
 /* There is nothing to do: lets go of what is only kept in case. */
 void lc_run_idle (RunKit *kit);

@@ -28,7 +28,7 @@ typedef struct SinkKind {
   ** Asks for room for one more yielded value under `index`. 1: there was,
   ** and it is taken. 0: not now; `n` is on a list, and its waiter is woken
   ** when it is worth asking again (and when the sink is cancelled; if it is
-  ** already, `n` is on no list).
+  ** already, `n` is on no list: so look at `cancelled` before waiting).
   */
   int (*credit) (Sink *k, uint64_t index, WaitNode *n);
   /* The credit was not used. */

@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include "../base/clock.h"
+#include "../base/random.h"
 
 /* A batch should neither take longer than this to run or to fill... */
 #define BATCH_NS 50000.0
@@ -39,6 +40,8 @@ static void stream_free (Shared *head) {
   lc_mem_free(s->mem, s, sizeof(Stream));
 }
 
+static uint64_t stream_whose_turn (Stream *s);
+static void stream_wake_parked (Stream *s);
 static void stream_deliver (Sink *k, Batch *b);
 static int stream_credit (Sink *k, uint64_t index, WaitNode *n);
 static void stream_refund (Sink *k);
@@ -67,7 +70,7 @@ Stream *lc_stream_new (Mem *mem, const StreamLink *link,
   s->task_ns = -1;
   s->credits = options->window != 0 && options->window < CREDITS
                  ? (int)options->window : CREDITS;
-  atomic_store_explicit(&s->turn, 1, memory_order_relaxed);
+  atomic_store_explicit(&s->turn, stream_whose_turn(s), memory_order_relaxed);
   return s;
 }
 
@@ -76,9 +79,61 @@ void lc_stream_release (Stream *s) {
   if (s != NULL) lc_shared_release(&s->sink.head);
 }
 
-/* The consumer's own reading of what only it writes. */
+/* Relaxed: the consumer's own reading of what only it writes; elsewhere under
+** the lock, after an operation in the order that counts. */
 static uint64_t stream_turn (const Stream *s) {
   return atomic_load_explicit(&s->turn, memory_order_relaxed);
+}
+
+/* --- turns -------------------------------------------------------------- */
+
+static size_t stream_block (const Stream *s) {
+  size_t window = s->options.window;
+  return window == 0 || window > LC_SHUFFLE_BLOCK ? LC_SHUFFLE_BLOCK : window;
+}
+
+/* The order of block number `n`: from the seed and `n` alone. */
+static void stream_mix (Stream *s, uint64_t n) {
+  size_t size = stream_block(s), i;
+  Random r;
+  lc_random_seed(&r, s->options.shuffle, n);
+  for (i = 0; i < size; i++) s->block[i] = (unsigned char)i;
+  for (i = size - 1; i > 0; i--) {
+    size_t other = (size_t)(lc_random_next(&r) % (i + 1));
+    unsigned char was = s->block[i];
+    s->block[i] = s->block[other];
+    s->block[other] = was;
+  }
+}
+
+/* The index whose turn it is at `place`. */
+static uint64_t stream_whose_turn (Stream *s) {
+  size_t size, at;
+  if (!s->options.shuffled) return s->place + 1;
+  size = stream_block(s);
+  at = (size_t)(s->place % size);
+  if (at == 0) stream_mix(s, s->place / size);
+  return s->place - at + s->block[at] + 1;
+}
+
+/* The lowest index that may not be handed over. */
+static uint64_t stream_lowest (const Stream *s) {
+  if (!s->options.shuffled) return stream_turn(s);
+  return s->place - s->place % stream_block(s) + 1;
+}
+
+/*
+** The next turn. At the end of the source those of indexes that it does not
+** reach are skipped; as long as one is left, it is in this block.
+** seq_cst: see "who wakes whom".
+*/
+static void stream_pass (Stream *s) {
+  uint64_t turn;
+  do {
+    s->place++;
+    turn = stream_whose_turn(s);
+  } while (turn > s->pulled && s->exhausted && s->handed < s->pulled);
+  atomic_store_explicit(&s->turn, turn, memory_order_seq_cst);
 }
 
 /* --- the size of batches ------------------------------------------------ */
@@ -159,14 +214,20 @@ void lc_stream_flush (Stream *s) {
   s->open = NULL;
   b->task.run = s->link.run;
   b->task.drop = stream_drop_task;
+  b->task.items = b->n;
   b->sink = &s->sink;
+  b->seed = s->seed;
+  b->base = s->base;
   lc_stream_hold(s);
   s->link.send(s->link.pool, s->link.self, b);
 }
 
-/* Ordered: room for the chains of every index from `turn` to the next. */
+/*
+** Ordered: room for the chains of every index from the lowest to the next.
+** Never less than for two blocks: a turn may be ahead of what is pulled.
+*/
 static int stream_widen (Stream *s) {
-  size_t need = (size_t)(s->pulled + 2 - stream_turn(s)), size = 64, i;
+  size_t need = (size_t)(s->pulled + 2 - stream_lowest(s)), size = 64, i;
   StreamSlot *slots;
   if (s->slots != NULL && need <= s->mask + 1) return 1;
   while (size < need) size *= 2;
@@ -223,6 +284,10 @@ void lc_stream_keep_call (Stream *s, Call *call) {
 void lc_stream_exhaust (Stream *s) {
   s->exhausted = 1;
   lc_stream_flush(s);
+  if (stream_turn(s) > s->pulled && s->handed < s->pulled) {
+    stream_pass(s);
+    stream_wake_parked(s);
+  }
 }
 
 /* --- results ------------------------------------------------------------ */
@@ -344,7 +409,7 @@ static void stream_forget (Sink *k, WaitNode *n) {
 }
 
 /*
-** A credit came free, or it is another's turn: wakes one that may go on. That
+** A credit came free, or it is another's turn (any thread): wakes one that may go on. That
 ** one will send something, if only its end, and the taking of that wakes the
 ** next: so none is forgotten.
 */
@@ -364,10 +429,11 @@ static void stream_wake_parked (Stream *s) {
   lc_mutex_unlock(&s->lock);
 }
 
-/* The task fails and says so: the taking of that wakes the next one. */
+/* The task may catch its failure and say nothing: so this wakes the next. */
 static void stream_refund (Sink *k) {
   Stream *s = (Stream *)(void *)k;
   atomic_fetch_sub_explicit(&s->yielded, 1, memory_order_seq_cst);
+  stream_wake_parked(s);
 }
 
 /* --- taking ------------------------------------------------------------- */
@@ -385,7 +451,7 @@ Entry *lc_stream_take (Stream *s, Batch **from) {
   }
   if (s->taken->last) {
     s->handed++;
-    atomic_store_explicit(&s->turn, stream_turn(s) + 1, memory_order_seq_cst);
+    stream_pass(s);
   }
   else atomic_fetch_sub_explicit(&s->yielded, 1, memory_order_seq_cst);
   stream_wake_parked(s);
@@ -415,6 +481,7 @@ static int stream_may_pull (Stream *s) {
   if (s->exhausted) return 0;
   ahead = stream_lookahead(s);
   window = s->options.window != 0 ? s->options.window : 4 * ahead;
+  if (s->pulled < stream_turn(s) && s->options.shuffled) return 1;
   return s->pulled - s->handed < window && s->pulled - s->finished < ahead;
 }
 
@@ -434,8 +501,10 @@ StreamStep lc_stream_step (Stream *s, int pulled) {
   }
   if (ready) return STREAM_READY;
   if (s->exhausted && s->handed == s->pulled) return STREAM_END;
-  if (atomic_load_explicit(&s->broken, memory_order_acquire))
-    return STREAM_BROKEN;
+  if (atomic_load_explicit(&s->broken, memory_order_acquire)) {
+    stream_collect(s);            /* what came before the break, but just now */
+    return stream_has_ready(s) ? STREAM_READY : STREAM_BROKEN;
+  }
   lc_stream_flush(s);
   return STREAM_WAIT;
 }

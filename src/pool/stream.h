@@ -23,6 +23,11 @@
 **   them sees the other. Ordered: what belongs to the turn goes first, and
 **   one credit is kept for it, so it can never wait for those behind it.
 **
+** Shuffled is ordered, but for the order: a turn may be of an index that is
+** pulled no further than a block later. So one that is not pulled yet may be,
+** whatever the lookahead says; turns of indexes that the source does not reach
+** are skipped at its end.
+**
 ** Counts, all of the consumer's:   handed <= finished <= pulled
 **   pulled - handed   <= window      items whose results are not handed over
 **                                    (not given: four times the lookahead)
@@ -59,7 +64,14 @@ typedef struct StreamOptions {
   int ordered;
   size_t window;      /* items; 0: as many as keep the workers busy */
   size_t batch;       /* items; 0: from the measured time of tasks */
+  int single;         /* one item, which is a task by itself: see pool.c */
+  int shuffled;       /* with `ordered`: the turns are at random... */
+  uint64_t shuffle;   /* ...as this seed has it */
 } StreamOptions;
+
+/* Shuffled: so many indexes, or `window`, take their turns in random order
+** before the next so many do. */
+#define LC_SHUFFLE_BLOCK 16
 
 /* A chain of entries under one index, in order of arrival. */
 typedef struct StreamSlot { Entry *first, *last; } StreamSlot;
@@ -82,7 +94,9 @@ struct Stream {
   _Atomic(int) nparked;       /* length of `parked` */
   _Atomic(uint64_t) turn;     /* ordered: the index to hand over now */
   _Atomic(int) broken;        /* the pool is gone: see lc_stream_break */
-  int credits;                /* set at birth */
+  /* set at birth */
+  int credits;
+  uint64_t seed, base;        /* for its batches; set by the pool */
   /* guarded by the pool's streams_lock */
   Stream *next, **link_at;    /* the pool's list of open streams */
   /* consumer only, but for the last release */
@@ -102,6 +116,8 @@ struct Stream {
   size_t at;                  /* ...from this entry of the first one */
   StreamSlot *slots;          /* ordered: chains by index & mask */
   size_t mask;
+  uint64_t place;             /* ordered: turns that are over or skipped */
+  unsigned char block[LC_SHUFFLE_BLOCK];   /* shuffled: order of this block */
   Entry *taken;               /* handed over; its batch not let go yet... */
   Batch *from;                /* ...so that a raising decode loses nothing */
 };

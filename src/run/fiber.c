@@ -102,7 +102,7 @@ void lc_fiber_clear (Fibers *fs) {
 
 Fiber *lc_fiber_here (Fibers *fs, lua_State *L) {
   Fiber *f = fs->current;
-  return f != NULL && f->co == L && lua_isyieldable(L) ? f : NULL;
+  return f != NULL && fs->running == L && lua_isyieldable(L) ? f : NULL;
 }
 
 int lc_fiber_suspend (lua_State *L, Fiber *f, uint64_t deadline,

@@ -4,8 +4,8 @@
 ** on task.h and base/park.h. The floor above puts its own fields behind the
 ** Fiber (Fibers.size).
 **
-** Waiting. A C function that Lua called in the fiber's own coroutine puts
-** `node` on the list of what it waits for, says in `forget` how to take it off
+** Waiting. A C function that Lua called in the fiber's coroutine (or in one that
+** the resumes of lib/lib_coroutine.c have led to from there) puts `node` on the list of what it waits for, says in `forget` how to take it off
 ** again, and returns lc_fiber_suspend(...). The worker then does other work.
 ** Whoever has news wakes `waiter`: the fiber becomes a task of its own worker
 ** (only that one may resume it) and goes on in the continuation, which looks
@@ -42,6 +42,7 @@ struct Fibers {
   /* owner thread only */
   lua_State *L;          /* main coroutine of the state; set when it opens */
   Fiber *current;        /* what runs now, or NULL */
+  lua_State *running;    /* the coroutine in it that may wait, or NULL */
   int parking;           /* it has decided to wait */
   Fiber *live;           /* those that have begun and not ended */
   Fiber *spare;          /* finished ones, for the next task */
@@ -85,8 +86,8 @@ void lc_fiber_reset (Fiber *f);
 void lc_fiber_clear (Fibers *fs);
 
 /*
-** The fiber whose own coroutine is `L`, if it may wait here; else NULL (`L`
-** is a coroutine of the task's, or there is a C call in between).
+** The fiber that runs, if it may wait here; else NULL (there is a C call in
+** between, or nothing runs).
 */
 Fiber *lc_fiber_here (Fibers *fs, lua_State *L);
 

@@ -1,11 +1,108 @@
 #include "heap.h"
 
+#include <string.h>
+
+/* The first chunk; each is twice the one before, up to the largest. */
+#define CHUNK_FIRST (8 * 1024)
+#define CHUNK_MOST (1024 * 1024)
+
+/* A sanitizer should see every block of Lua's: no chunks then. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) \
+    || defined(LACUS_PLAIN_HEAP)
+#define HEAP_PLAIN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) \
+    || __has_feature(memory_sanitizer)
+#define HEAP_PLAIN 1
+#endif
+#endif
+#if !defined(HEAP_PLAIN)
+#define HEAP_PLAIN 0
+#endif
+
+struct HeapBlock { HeapBlock *next; };
+
+struct HeapChunk {
+  HeapChunk *next;
+  size_t size;              /* all of it, this head included */
+};
+
+#define CHUNK_HEAD \
+  ((sizeof(HeapChunk) + HEAP_UNIT - 1) / HEAP_UNIT * HEAP_UNIT)
+
 void lc_heap_init (Heap *h, Mem *mem) {
+  memset(h->free_, 0, sizeof h->free_);
   h->mem = mem;
   h->limit = 0;
+  h->next = h->end = NULL;
+  h->chunks = NULL;
+  h->grow = CHUNK_FIRST;
   atomic_store_explicit(&h->used, 0, memory_order_relaxed);
   atomic_store_explicit(&h->peak, 0, memory_order_relaxed);
 }
+
+void lc_heap_clear (Heap *h) {
+  while (h->chunks != NULL) {
+    HeapChunk *c = h->chunks;
+    h->chunks = c->next;
+    h->mem->fn(h->mem->ud, c, c->size, 0);
+  }
+  memset(h->free_, 0, sizeof h->free_);
+  h->next = h->end = NULL;
+  h->grow = CHUNK_FIRST;
+}
+
+/* --- small blocks -------------------------------------------------------- */
+
+static int heap_is_small (size_t size) {
+  return !HEAP_PLAIN && size <= HEAP_SMALL;
+}
+
+static size_t heap_class (size_t size) {
+  return (size + HEAP_UNIT - 1) / HEAP_UNIT;
+}
+
+static void heap_put (Heap *h, void *p, size_t class_) {
+  HeapBlock *b = (HeapBlock *)p;
+  b->next = h->free_[class_];
+  h->free_[class_] = b;
+}
+
+/* What is left of a chunk that is too short goes to the free lists. */
+static void heap_use_up (Heap *h) {
+  size_t left = (size_t)(h->end - h->next) / HEAP_UNIT;
+  if (left > 0 && left <= HEAP_SMALL / HEAP_UNIT) heap_put(h, h->next, left);
+  h->next = h->end = NULL;
+}
+
+static int heap_more (Heap *h) {
+  HeapChunk *c = (HeapChunk *)h->mem->fn(h->mem->ud, NULL, 0, h->grow);
+  if (c == NULL) return 0;
+  heap_use_up(h);
+  c->size = h->grow;
+  c->next = h->chunks;
+  h->chunks = c;
+  h->next = (char *)c + CHUNK_HEAD;
+  h->end = (char *)c + c->size;
+  if (h->grow < CHUNK_MOST) h->grow *= 2;
+  return 1;
+}
+
+static void *heap_take (Heap *h, size_t class_) {
+  HeapBlock *b = h->free_[class_];
+  size_t size = class_ * HEAP_UNIT;
+  void *p;
+  if (b != NULL) {
+    h->free_[class_] = b->next;
+    return b;
+  }
+  if ((size_t)(h->end - h->next) < size && !heap_more(h)) return NULL;
+  p = h->next;
+  h->next += size;
+  return p;
+}
+
+/* --- the allocator ------------------------------------------------------- */
 
 /*
 ** Relaxed throughout, and load-then-store instead of an atomic add: the
@@ -17,19 +114,44 @@ static void heap_count (Heap *h, size_t used) {
     atomic_store_explicit(&h->peak, used, memory_order_relaxed);
 }
 
+static void heap_free (Heap *h, void *p, size_t size) {
+  if (p == NULL) return;
+  if (heap_is_small(size)) heap_put(h, p, heap_class(size));
+  else h->mem->fn(h->mem->ud, p, size, 0);
+}
+
+static void *heap_new (Heap *h, size_t size) {
+  if (heap_is_small(size)) return heap_take(h, heap_class(size));
+  return h->mem->fn(h->mem->ud, NULL, 0, size);
+}
+
+/* Between classes, or between small and large, it moves. */
+static void *heap_resize (Heap *h, void *p, size_t osize, size_t nsize) {
+  void *q;
+  if (heap_is_small(osize) && heap_is_small(nsize)
+      && heap_class(osize) == heap_class(nsize)) return p;
+  if (!heap_is_small(osize) && !heap_is_small(nsize))
+    return h->mem->fn(h->mem->ud, p, osize, nsize);
+  q = heap_new(h, nsize);
+  if (q == NULL) return NULL;
+  memcpy(q, p, osize < nsize ? osize : nsize);
+  heap_free(h, p, osize);
+  return q;
+}
+
 void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
   Heap *h = (Heap *)ud;
   size_t used = atomic_load_explicit(&h->used, memory_order_relaxed);
   void *q;
   if (p == NULL) osize = 0;            /* it is a type tag then */
   if (nsize == 0) {
-    if (p != NULL) h->mem->fn(h->mem->ud, p, osize, 0);
+    heap_free(h, p, osize);
     heap_count(h, used - osize);
     return NULL;
   }
   if (h->limit != 0 && nsize > osize && used - osize + nsize > h->limit)
     return NULL;
-  q = h->mem->fn(h->mem->ud, p, osize, nsize);
+  q = p == NULL ? heap_new(h, nsize) : heap_resize(h, p, osize, nsize);
   if (q != NULL) heap_count(h, used - osize + nsize);
   return q;
 }

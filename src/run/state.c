@@ -29,14 +29,27 @@ static void state_warn (void *ud, const char *msg, int more) {
   w->within = more;
 }
 
+static int state_add_warnings (lua_State *L) {
+  Warning *w = (Warning *)lua_newuserdatauv(L, sizeof(Warning), 0);
+  w->on = w->within = 0;
+  lua_rawsetp(L, LUA_REGISTRYINDEX, (void *)state_add_warnings);
+  lua_setwarnf(L, state_warn, w);
+  return 0;
+}
+
+lua_State *lc_state_bare (Heap *h) {
+  lua_State *L = lua_newstate(lc_heap_alloc, h);
+  if (L == NULL) return NULL;
+  lua_pushcfunction(L, state_add_warnings);
+  if (lua_pcall(L, 0, 0, 0) == LUA_OK) return L;
+  lua_close(L);
+  return NULL;
+}
+
 static int state_setup (lua_State *L) {
   lua_CFunction libraries = lua_tocfunction(L, 1);
   Mem *mem = (Mem *)lua_touserdata(L, 2);
   Codec **codec = (Codec **)lua_touserdata(L, 3);
-  Warning *w = (Warning *)lua_newuserdatauv(L, sizeof(Warning), 0);
-  w->on = w->within = 0;
-  lua_rawsetp(L, LUA_REGISTRYINDEX, (void *)state_setup);
-  lua_setwarnf(L, state_warn, w);
   *codec = lc_codec_open(L, mem);
   lua_pushcfunction(L, libraries);
   lua_call(L, 0, 0);
@@ -52,7 +65,7 @@ char *lc_state_copy_error (Mem *mem, const char *s) {
 
 lua_State *lc_state_open (Heap *h, Mem *mem, lua_CFunction libraries,
                           void *extra, Codec **codec, char **error) {
-  lua_State *L = lua_newstate(lc_heap_alloc, h);
+  lua_State *L = lc_state_bare(h);
   *error = NULL;
   if (L == NULL) {
     *error = lc_state_copy_error(mem, "not enough memory");

@@ -11,6 +11,10 @@
 #include "../value/codec.h"
 #include "heap.h"
 
+/* A state over `h` with nothing in it but `warn`'s usual behaviour (what
+** luaL_newstate gives, but for the panic). NULL without memory. */
+lua_State *lc_state_bare (Heap *h);
+
 /*
 ** Opens a state over `h`, calls `libraries` in it (protected) and makes its
 ** codec. `extra` goes into lua_getextraspace of every coroutine of the state.

@@ -13,8 +13,10 @@ struct Worker;
 
 struct Task {
   Task *next, *prev;                       /* the owner's */
+  size_t items;                            /* tasks of scripts in it */
   void (*run) (Task *t, struct Worker *w); /* on a worker; takes it over */
-  void (*drop) (Task *t);                  /* it will not run; takes it over */
+  void (*drop) (Task *t);                  /* it will not run; takes it over.
+                                           ** NULL: who made it keeps it */
 };
 
 typedef struct TaskList { Task *first, *last; } TaskList;

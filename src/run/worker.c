@@ -30,6 +30,7 @@ int lc_worker_open (Worker *w) {
   w->host->opened(w, w->L != NULL ? NULL
                      : error != NULL ? error : "not enough memory");
   if (error != NULL) lc_mem_free(w->mem, error, strlen(error) + 1);
+  if (w->L == NULL) lc_heap_clear(&w->heap);
   return w->L != NULL;
 }
 
@@ -40,6 +41,7 @@ void lc_worker_close (Worker *w) {
   lc_timer_clear(&w->fibers);
   lc_state_close(w->L);
   w->L = NULL;
+  lc_heap_clear(&w->heap);
 }
 
 static void worker_main (void *ud) {

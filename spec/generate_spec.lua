@@ -1,0 +1,347 @@
+-- luacheck: ignore 512 (loops that break at once are what is tested)
+-- pool:generate: generators whose body runs in a worker.
+local lacus = require "lacus"
+local fails = require "spec.support.fails"
+local gate = require "spec.support.gate"
+
+local yield = coroutine.yield
+local open, wait = gate.open, gate.wait
+local setmetatable, error = setmetatable, error
+
+local function script(code)
+  return assert(load("local lacus = require 'lacus' " .. code, "=script"))
+end
+
+local function count(n)
+  for i = 1, n do yield(i) end
+end
+
+local function list_of(...)
+  local list = {}
+  for v in ... do list[#list + 1] = v end
+  return list
+end
+
+local pool
+
+setup(function() pool = lacus.pool(2) end)
+teardown(function() pool:close() end)
+
+describe("pool:generate", function()
+  it("gives what its body yields, in order", function()
+    assert.same({ 1, 2, 3, 4, 5 }, list_of(pool:generate(count, 5)))
+    assert.same({}, list_of(pool:generate(count, 0)))
+  end)
+
+  it("gives a great number of items", function()
+    local n = 0
+    for v in pool:generate(count, 50000) do
+      n = n + 1
+      if v ~= n then error "wrong order" end
+    end
+    assert.equal(50000, n)
+  end)
+
+  it("passes all arguments, and all values of an item", function()
+    local select = select
+    local gen = pool:generate(function(...) yield(select("#", ...), ...) end, nil, "x", nil)
+    assert.same({ true, 3, nil, "x", nil, n = 5 }, table.pack(gen:next()))
+    assert.same({ false, n = 1 }, table.pack(gen:next()))
+  end)
+
+  it("tells nil items from the end by next()", function()
+    local gen = pool:generate(function() yield(nil) yield() end)
+    assert.same({ true, nil, n = 2 }, table.pack(gen:next()))
+    assert.same({ true, n = 1 }, table.pack(gen:next()))
+    assert.is_false((gen:next()))
+    assert.is_false((gen:next()))
+  end)
+
+  it("gives no item for what its body returns", function()
+    assert.same({ 1 }, list_of(pool:generate(function() yield(1) return "end" end)))
+    assert.same({}, list_of(pool:generate(function() return "only" end)))
+  end)
+
+  it("takes a name of a function", function()
+    assert.same({}, list_of(pool:generate("string.len", "abc")))
+  end)
+
+  it("runs in a worker", function()
+    local id = pool:generate(script "coroutine.yield(lacus.worker.id)")()
+    assert.is_true(id == 1 or id == 2)
+    assert.is_nil(lacus.worker)
+  end)
+
+  it("gives a generator, for whatever takes one", function()
+    local gen = pool:generate(count, 3)
+    assert.equal("suspended", gen:status())
+    assert.equal(1, gen())
+    assert.same({ 2, 3 }, list_of(gen))
+    assert.equal("dead", gen:status())
+    assert.is_nil(gen())
+  end)
+
+  it("begins at the call, without anybody asking", function()
+    local begun = gate.new()
+    local gen = pool:generate(function() open(begun) end)
+    wait(begun)
+    os.remove(begun)
+    gen:close()
+  end)
+
+  it("may be many at once, on one worker", function()
+    local one <close> = lacus.pool(1)
+    local gens, sum = {}, 0
+    for k = 1, 20 do gens[k] = one:generate(count, 500) end
+    for i = 1, 500 do
+      for k = 1, 20 do
+        if gens[k]() ~= i then error "wrong item" end
+        sum = sum + 1
+      end
+    end
+    assert.equal(10000, sum)
+  end)
+
+  it("cannot be sent values: its body runs ahead", function()
+    local gen = pool:generate(count, 3)
+    fails.here("cannot send to a worker's generator", function() gen:send(1) end)
+    gen:next()
+    fails.here("cannot send to a worker's generator", function() gen:send(1) end)
+    assert.same({ 2, 3 }, list_of(gen))
+  end)
+
+  it("refuses, at the caller's line, what is no function or cannot be sent", function()
+    fails.here("bad argument #1 to 'generate' %(function or \"module.function\" expected, got no value%)",
+      function() pool:generate() end)
+    local file = io.tmpfile()
+    fails.here("cannot send args%[1%]: a FILE%* handle", function() pool:generate(count, file) end)
+    local closed = lacus.pool(1)
+    closed:close()
+    fails.here("the pool is closed", function() closed:generate(count, 1) end)
+  end)
+
+  it("cannot itself be sent", function()
+    local gen = pool:generate(count, 3)
+    fails.with("cannot send", function() pool:submit(function() return gen end) end)
+    gen:close()
+  end)
+end)
+
+describe("a worker's generator", function()
+  local produce = script [[
+    made = 0
+    for i = 1, ... do coroutine.yield(i) made = made + 1 end
+  ]]
+
+  it("is a bounded number of items ahead of its reader", function()
+    local one <close> = lacus.pool(1)
+    local gen = one:generate(produce, 1000000)
+    for taken = 1, 200 do
+      assert.equal(taken, gen())
+      local ahead = one:submit(script "return made"):get() - taken
+      assert.is_true(ahead <= 64, ahead .. " ahead")
+    end
+    gen:close()
+  end)
+
+  it("does not hold its worker while nobody reads it", function()
+    local one <close> = lacus.pool(1)
+    local gen = one:generate(produce, 1000)
+    gen()
+    assert.equal(1000, #one:map(lacus.range(1, 1000), function(x) return x end):collect())
+    assert.equal(999, #list_of(gen))
+  end)
+
+  it("fails where its reader asks, after what it gave", function()
+    local gen = pool:generate(function() yield(1) yield(2) error "dry" end)
+    assert.same({ 1, 2 }, { gen(), gen() })
+    local err = fails.with("generate_spec.lua:%d+: dry", gen)
+    assert.equal("error", err.kind)
+    assert.matches("generate_spec.lua:%d+: in function", err.traceback)
+    assert.is_false((gen:next()))
+    assert.equal("dead", gen:status())
+  end)
+
+  it("fails with any value, and with one that cannot be sent", function()
+    local tmpfile = io.tmpfile
+    local err = fails.with("is a table value", pool:generate(function() error { code = 3 } end))
+    assert.equal(3, err.value.code)
+    local gen = pool:generate(function() yield(1) yield(tmpfile()) end)
+    assert.equal(1, gen())
+    assert.equal("transfer", fails.with("a FILE%* handle", gen).kind)
+  end)
+
+  it("is told that its pool has closed", function()
+    local one = lacus.pool(1)
+    local gen = one:generate(function() while true do yield(1) end end)
+    gen()
+    one:close()
+    fails.with("the pool is closed", function() for _ in gen do end end)
+    assert.is_false((gen:next()))
+  end)
+
+  it("keeps its pool alive", function()
+    local function begin() return lacus.pool(1):generate(count, 500) end
+    local gen = begin()
+    collectgarbage()
+    collectgarbage()
+    assert.equal(500, #list_of(gen))
+  end)
+end)
+
+describe("a worker's generator that is not wanted any more", function()
+  local function closes(finish)
+    local closed = gate.new()
+    local one <close> = lacus.pool(1)
+    finish(function()
+      return one:generate(function(name)
+        local _ <close> = setmetatable({}, { __close = function() open(name) end })
+        while true do yield(1) end
+      end, closed)
+    end, one)
+    wait(closed)
+    os.remove(closed)
+  end
+
+  it("ends, and runs its <close>, after a break", function()
+    closes(function(begin) for _ in begin() do break end end)
+  end)
+
+  it("likewise after close", function()
+    closes(function(begin)
+      local gen = begin()
+      gen()
+      assert.is_true(gen:close())
+      assert.is_true(gen:close())
+      assert.is_false((gen:next()))
+    end)
+  end)
+
+  it("likewise when it is collected", function()
+    closes(function(begin)
+      begin()()
+      collectgarbage()
+      collectgarbage()
+    end)
+  end)
+
+  it("likewise when a map that it feeds ends", function()
+    closes(function(begin, one)
+      for _ in one:map(begin(), function(x) return x end) do break end
+    end)
+  end)
+
+  it("does not begin if it has not", function()
+    local one <close> = lacus.pool(1)
+    local go, held, ran = gate.new(), gate.new(), gate.new()
+    local f = one:submit(function() open(held) wait(go) end)
+    wait(held)
+    one:generate(function() open(ran) end):close()
+    open(go)
+    f:get()
+    one:submit(count, 0):get()
+    assert.is_false(gate.is_open(ran))
+    os.remove(go)
+    os.remove(held)
+  end)
+end)
+
+describe("a worker's generator as a source", function()
+  it("feeds a map of the same pool, with one worker too", function()
+    for workers = 1, 2 do
+      local few <close> = lacus.pool(workers)
+      local list = few:map(few:generate(count, 1000), function(x) return x * x end):collect()
+      assert.equal(1000, list.n)
+      assert.equal(1000000, list[1000])
+    end
+  end)
+
+  it("feeds a generator of this state, and is fed by one", function()
+    local doubled = lacus.generator(function(gen) for v in gen do yield(2 * v) end end)
+    assert.same({ 2, 4, 6 }, list_of(doubled((pool:generate(count, 3)))))
+  end)
+
+  it("brings its error to the loop, after the results before it", function()
+    local got = 0
+    fails.with("dry", function()
+      for _ in pool:map(pool:generate(function() count(50) error "dry" end), function(x) return x end) do
+        got = got + 1
+      end
+    end)
+    assert.equal(50, got)
+  end)
+end)
+
+describe("pool:generate in tasks", function()
+  it("works, with one worker, in many of them at once", function()
+    local one <close> = lacus.pool(1)
+    local list = one:map(lacus.range(1, 50), function(n)
+      local sum = 0
+      for v in one:generate(count, n) do sum = sum + v end
+      return sum
+    end, { window = 50 }):collect()
+    for n = 1, 50 do assert.equal(n * (n + 1) // 2, list[n]) end
+  end)
+
+  it("works also when the bodies wait", function()
+    local one <close> = lacus.pool(1)
+    local list = one:map(lacus.range(1, 10), function(n)
+      local sum = 0
+      local gen = one:generate(function()
+        for i = 1, n do yield(one:submit(function(x) return x end, i):get()) end
+      end)
+      while true do
+        local more, v = gen:next()
+        if not more then return sum end
+        sum = sum + v
+      end
+    end, { window = 10, batch = 1 }):collect()
+    for n = 1, 10 do assert.equal(n * (n + 1) // 2, list[n]) end
+  end)
+
+  it("works as a source there", function()
+    local one <close> = lacus.pool(1)
+    local list = one:map(lacus.range(1, 10), function(n)
+      local sum = 0
+      for _, v in one:map(one:generate(function()
+        for i = 1, n do
+          lacus.sleep(0)
+          yield(i)
+        end
+      end), function(x) return x * x end) do sum = sum + v end
+      return sum
+    end, { window = 10, batch = 1 }):collect()
+    for n = 1, 10 do assert.equal(n * (n + 1) * (2 * n + 1) // 6, list[n]) end
+  end)
+
+  it("is read by one at a time", function()
+    local one <close> = lacus.pool(1)
+    local reader = one:submit(script [[
+      local pool = ...
+      shared = pool:generate(function() lacus.sleep(1e9) end)
+      shared()
+    ]], one)
+    while reader:state() ~= "running" do lacus.sleep(0) end
+    fails.with("generator is already running", function()
+      one:submit(script "shared()"):get()
+    end)
+    fails.with("cannot close a running generator", function()
+      one:submit(script "shared:close()"):get()
+    end)
+    one:close { cancel = true }
+    assert.equal("cancelled", reader:state())
+  end)
+
+  it("ends with the task that reads it", function()
+    local closed = gate.new()
+    local one <close> = lacus.pool(1)
+    for _ in one:map({ closed }, function(name)
+      for v in one:generate(function()
+        local _ <close> = setmetatable({}, { __close = function() open(name) end })
+        while true do yield(1) end
+      end) do yield(v) end
+    end) do break end
+    wait(closed)
+    os.remove(closed)
+  end)
+end)

@@ -1,0 +1,566 @@
+/*
+** pool.pml: workers, the lists they take tasks from, futures, and the end of it
+** all: pool/pool.c, pool/future.c, the waits of lib/lib_future.c and lib/lib_wait.c.
+**
+** WORKERS workers and a main thread. Tasks 1 .. TASKS are futures' tasks; what
+** each does is set by the scenario:
+**   CHAIN   main submits 1; each task submits the next and waits for it (a
+**           suspended fiber); the last one just ends. Main waits for 1.
+**   FLOOD   main submits all; 1 submits TASKS and waits for it.
+**   HELP    main submits 1 and 3; 1 submits 2 and waits where it cannot be
+**           suspended (on top of it other tasks run), then goes on until 3 has
+**           ended, without looking for tasks [lc_wait_block, lc_pool_help].
+** HOME_TASK: a worker that finds nothing may run a task of an inlined pool of its
+** home, until 2 has ended.
+** Then main closes the pool, or lets it go and its home ends [pool_forget,
+** pool_resident_stop]; NO_GET: without waiting for a task. CANCEL: somebody cancels a task at any moment.
+** STOP: the pool stops at any moment (init failed in a worker). NOMEM: a task
+** that is no future's (an item of a map: not pending) submits without memory.
+**
+** What one lock guards is one step: pool.lock is the last in the lock order and
+** nothing waits under it; future.lock is taken before it, and a wake under it is
+** in the same step (fiber.pml has the finer one). Wakes after unlocking are
+** steps of their own. Which task is taken from a list, and which idle worker is
+** woken, is free.
+**
+** Proved: nobody is stuck (so: no wake is lost, a nested wait ends on one worker,
+** the join ends); each task that was submitted ends exactly once and runs at most
+** once, not at all if it was cancelled; nothing is pending at the end; a fiber is
+** not touched once its worker has freed it; HELP and HOME_TASK: a task is not
+** left for a worker that is busy while another one sleeps.
+**
+** Known, in the code as it is:
+**   TODAY_READY_FREED  pool_take_all moves ready fibers to the list that pool_stop
+**       drops after unlocking: their worker may have freed them by then.
+**   TODAY_HELP_END     a worker that helps is woken for a task, and for the end of
+**       its wait: one token. It goes on with its own task; another one is idle.
+**   TODAY_HELP_HOME    a worker on the idle list runs a task of an inlined pool:
+**       it may be taken off to be woken while another one really sleeps.
+**   TODAY_EXPECT       pool_expect(p, -1) to zero tells nobody.
+**
+** Not modelled: fairness (LOOKS_FAIR), recycle, opening, timers (fiber.pml),
+** streams (stream.pml), weaker memory orders.
+**
+** @prove -DCHAIN -DTASKS=3 -DWORKERS=1
+** @prove -DCHAIN -DTASKS=3 -DWORKERS=1 -DCANCEL
+** @prove -DCHAIN -DTASKS=3 -DWORKERS=1 -DSTOP
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=2 -DCANCEL -DNO_GET
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTOP -DNO_GET
+** @prove -DCHAIN -DTASKS=3 -DWORKERS=2
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DCANCEL
+** @prove -DFLOOD -DTASKS=4 -DWORKERS=1
+** @prove -DFLOOD -DTASKS=3 -DWORKERS=1 -DCANCEL
+** @prove -DFLOOD -DTASKS=3 -DWORKERS=1 -DSTOP
+** @prove -DFLOOD -DTASKS=3 -DWORKERS=2
+** @prove -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DNO_GET
+** @prove -DHELP -DTASKS=3 -DWORKERS=2
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DNOMEM
+** @catch -DFLOOD -DTASKS=2 -DWORKERS=1 -DBUG_IDLE_AFTER_LOOKING
+** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DBUG_READY_WAKES_NOBODY
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=2 -DBUG_LISTENS_TOO_LATE
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DCANCEL -DBUG_CANCELS_WHAT_RUNS
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_QUEUES_WHEN_STOPPING
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_STOP_WAKES_NOBODY
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_KILL_TELLS_NOBODY
+** @known -DFLOOD -DTASKS=3 -DWORKERS=2 -DTODAY_READY_FREED
+** @known -DHELP -DTASKS=3 -DWORKERS=2 -DTODAY_HELP_END
+** @known -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DTODAY_HELP_HOME
+** @known -DCHAIN -DTASKS=2 -DWORKERS=1 -DNOMEM -DTODAY_EXPECT
+*/
+#define N (TASKS + 1)     /* tasks from 1 */
+#define NOBODY 255
+
+mtype = { NONE, QUEUED, RUNS, DONE, CANCELLED };   /* FutureState */
+mtype = { RUNNING, PARKED, WOKEN };                /* Fiber.state */
+
+/* Future, by task */
+mtype future[N] = NONE;
+bit by_fiber[N], by_main[N], by_helper[N];         /* on its list of waiters */
+byte child[N], parent[N];                          /* who waits for whom */
+/* Fiber, by task */
+mtype fiber[N] = RUNNING;
+bit suspended[N], freed[N];
+byte owner[N];
+/* guarded by pool.lock */
+bit queued[N];                                     /* Pool.queue */
+byte mine[N] = NOBODY;                             /* PoolWorker.mine of... */
+bit ready[N];                                      /* PoolWorker.ready of the owner */
+bit idle[WORKERS];
+bit stopping, draining;
+byte pending, gone;
+bit finishing;                                     /* waits for `changed` */
+/* tokens */
+bit token[WORKERS], main_token;
+/* ghosts */
+byte ends[N], runs[N];
+bit dropped_late[N];                               /* taken by pool_stop, not dropped yet */
+
+#define ENDED(t)  (future[t] == DONE || future[t] == CANCELLED)
+
+/* Lock held. One that is idle, if any, is off the list. [pool_take_idle] */
+inline take_idle (v) {
+  if
+  :: idle[0] -> idle[0] = 0; v = 0
+#if WORKERS > 1
+  :: idle[1] -> idle[1] = 0; v = 1
+#endif
+  :: else -> v = NOBODY
+  fi
+}
+
+/* [lc_unpark] after unlocking */
+inline wake (v) {
+  if :: atomic { v != NOBODY -> token[v] = 1; v = NOBODY } :: else fi
+}
+
+/* Lock held: what others than its owner may run too */
+#define OPEN(t) (queued[t] || mine[t] != NOBODY)
+
+/* ---- futures ---------------------------------------------------------------- */
+
+/* Lock of the future held: [fiber_wake], [pool_ready] */
+inline wake_fiber (t) {
+  assert(!freed[t]);
+  if
+  :: fiber[t] == PARKED ->
+     if
+     :: !stopping ->
+        assert(!ready[t] && suspended[t]);
+        ready[t] = 1;
+        if
+#ifndef BUG_READY_WAKES_NOBODY
+        :: idle[owner[t]] -> idle[owner[t]] = 0; token[owner[t]] = 1
+#endif
+        :: else
+        fi
+     :: else
+     fi
+  :: else
+  fi;
+  fiber[t] = WOKEN
+}
+
+/* [future_end]; `only`: if it is queued still */
+inline future_end (t, state, only, ok) {
+  atomic {
+#ifdef BUG_CANCELS_WHAT_RUNS
+    ok = !ENDED(t);
+#else
+    ok = !ENDED(t) && (!only || future[t] == QUEUED);
+#endif
+    if
+    :: ok ->
+       future[t] = state;
+       ends[t]++; assert(ends[t] == 1);
+       if :: by_fiber[t] -> by_fiber[t] = 0; wake_fiber(parent[t]) :: else fi;
+       if :: by_main[t] -> by_main[t] = 0; main_token = 1 :: else fi;
+       if :: by_helper[t] -> by_helper[t] = 0; token[owner[parent[t]]] = 1 :: else fi
+    :: else
+    fi
+  };
+  if
+  :: ok -> future_ended()
+  :: else
+  fi;
+  ok = 0
+}
+
+/* [pool_future_ended] */
+inline future_ended () {
+  if
+  :: atomic { draining && pending == 1 && !stopping -> stopping = 1 }
+     atomic {                                      /* [pool_stop]: nothing is left */
+       byte z = 1;
+       do
+       :: z < N ->                                 /* but what was cancelled */
+          assert(!ready[z] && (ENDED(z) || !OPEN(z)));
+          queued[z] = 0; mine[z] = NOBODY; z++
+       :: else -> break
+       od;
+       z = 0;
+       do
+       :: z < WORKERS -> if :: idle[z] -> idle[z] = 0; token[z] = 1 :: else fi; z++
+       :: else -> break
+       od;
+       z = 0
+     }
+  :: else
+  fi;
+  expect_less()
+}
+
+inline expect_less () {
+  atomic {
+    assert(pending > 0);
+    pending--;
+    if :: pending == 0 -> finishing = 0 :: else fi
+  }
+}
+
+/* [lc_pool_submit]; `by`: a worker, or NOBODY for main; sets `ok` */
+inline submit (by, t, ok) {
+  atomic {                                         /* [pool_expect] */
+    ok = !stopping;
+    if :: ok -> pending++; future[t] = QUEUED :: else fi
+  };
+  if
+  :: ok ->
+     atomic {                                      /* [pool_queue] */
+#ifndef BUG_QUEUES_WHEN_STOPPING
+       if
+       :: stopping -> ok = 0; v = NOBODY
+       :: else ->
+#endif
+          if :: by == NOBODY -> queued[t] = 1 :: else -> mine[t] = by fi;
+          take_idle(v)
+#ifndef BUG_QUEUES_WHEN_STOPPING
+       fi
+#endif
+     };
+     wake(v);
+     if
+     :: !ok -> future_end(t, CANCELLED, 0, ok)     /* [future_drop_task] */
+     :: else
+     fi;
+     ok = 1
+  :: else
+  fi
+}
+
+/* ---- stopping ---------------------------------------------------------------- */
+
+/* [pool_stop], [pool_take_all], [pool_drop_tasks] */
+inline pool_stop () {
+  atomic {
+    stopping = 1;
+    i = 1;
+    do
+    :: i < N ->
+#ifdef TODAY_READY_FREED
+       if
+       :: OPEN(i) || ready[i] -> dropped_late[i] = 1
+       :: else
+       fi;
+#else
+       dropped_late[i] = OPEN(i) || dropped_late[i];
+#endif
+       queued[i] = 0; mine[i] = NOBODY; ready[i] = 0;
+       i++
+    :: else -> break
+    od;
+#ifndef BUG_STOP_WAKES_NOBODY
+    i = 0;
+    do
+    :: i < WORKERS -> if :: idle[i] -> idle[i] = 0; token[i] = 1 :: else fi; i++
+    :: else -> break
+    od;
+#endif
+    i = 1
+  };
+  do
+  :: i < N ->
+     if
+     :: atomic { dropped_late[i] -> dropped_late[i] = 0; assert(!freed[i]) }
+        if
+        :: suspended[i]                            /* [run_stay] */
+        :: else -> future_end(i, CANCELLED, 0, ok)
+        fi
+     :: else
+     fi;
+     i++
+  :: else -> break
+  od;
+  i = 0
+}
+
+/* ---- a worker ---------------------------------------------------------------- */
+
+/* [pool_look], [pool_pick], [pool_steal]: t = 0 when there is nothing */
+inline look () {
+  atomic {
+    idle[me] = 0; t = 0;
+    if
+    :: !stopping && ready[1] && owner[1] == me -> ready[1] = 0; t = 1
+    :: !stopping && ready[2] && owner[2] == me -> ready[2] = 0; t = 2
+    :: !stopping && ready[TASKS] && owner[TASKS] == me -> ready[TASKS] = 0; t = TASKS
+    :: !stopping && OPEN(1) -> t = 1
+    :: !stopping && OPEN(2) -> t = 2
+    :: !stopping && OPEN(TASKS) -> t = TASKS
+    :: !stopping && OPEN(TASKS - 1) -> t = TASKS - 1
+    :: else
+    fi;
+    if
+    :: t > 0 -> queued[t] = 0; mine[t] = NOBODY
+#ifndef BUG_IDLE_AFTER_LOOKING
+    :: t == 0 && !stopping -> idle[me] = 1
+#endif
+    :: else
+    fi
+  }
+}
+
+/* [fut_go]: until the child of t has ended: then `ok`; or it is suspended. */
+inline await (t) {
+  do
+  :: ENDED(child[t]) -> ok = 1; break
+  :: else ->
+#ifdef BUG_LISTENS_TOO_LATE
+     by_fiber[child[t]] = 1; ok = 0;
+#else
+     atomic {                                      /* [lc_future_listen] */
+       ok = ENDED(child[t]);
+       if :: !ok -> by_fiber[child[t]] = 1; owner[t] = me :: else fi
+     };
+#endif
+     if
+     :: ok -> break
+     :: else ->
+        suspended[t] = 1;                          /* [lc_fiber_park] */
+        atomic {
+          owner[t] = me;
+          if
+          :: fiber[t] == WOKEN -> ok = 1
+          :: else -> fiber[t] = PARKED; ok = 0
+          fi
+        };
+        if
+        :: ok -> unpark(t)
+        :: else -> break
+        fi
+     fi
+  od
+}
+
+/* [lc_fiber_unpark] */
+inline unpark (t) {
+  by_fiber[child[t]] = 0;
+  fiber[t] = RUNNING;
+  suspended[t] = 0
+}
+
+proctype worker (byte me) {
+  byte t, v = NOBODY, i, below;
+  bit ok;
+again:
+  do
+  :: below == 0 || !ENDED(child[below]) ->
+     if
+     :: below > 0 ->                               /* [wait_on_top]: listens, again */
+        atomic { if :: !ENDED(child[below]) -> by_helper[child[below]] = 1 :: else -> goto helped fi }
+     :: else
+     fi;
+     look();
+     if
+     :: t == 0 && stopping && below == 0 -> goto closing
+     :: t == 0 && stopping && below > 0 -> goto helped
+     :: t == 0 && !stopping ->
+#ifdef BUG_IDLE_AFTER_LOOKING
+        atomic { idle[me] = 1 };
+#endif
+#ifdef HOME_TASK
+        if                                         /* [pool_help_home] */
+        :: me == 0 && below == 0 ->
+#ifndef TODAY_HELP_HOME
+           atomic { if :: idle[me] -> idle[me] = 0 :: else -> goto again fi };
+#endif
+           ENDED(2); goto again                    /* a long task of its own */
+        :: true
+        fi;
+#endif
+        if :: atomic { token[me] -> token[me] = 0 } fi
+     :: t > 0 -> goto take
+     fi
+  :: else -> goto helped
+  od;
+take:
+  if
+  :: suspended[t] -> unpark(t); goto wait          /* [run_resume] */
+  :: else
+  fi;
+  atomic { if :: future[t] == QUEUED -> future[t] = RUNS :: else fi };
+  if
+  :: future[t] == CANCELLED -> t = 0; goto again   /* [lc_run_batch]: is left */
+  :: else
+  fi;
+  atomic { runs[t]++; assert(runs[t] == 1); owner[t] = me }
+  if
+  :: child[t] == 0 -> goto deliver
+  :: else ->
+     submit(me, child[t], ok);
+     if
+     :: !ok -> goto deliver                        /* "the pool is closed": it fails */
+     :: else
+     fi
+  fi;
+#ifdef HELP
+  atomic { below = t; t = 0 } goto again;
+#endif
+wait:
+  await(t);
+  if
+  :: ok -> goto deliver
+  :: else -> t = 0; goto again
+  fi;
+helped:                                            /* [lc_pool_help_end] */
+  atomic {
+    by_helper[child[below]] = 0;
+    v = NOBODY;
+    if
+    :: idle[me] -> idle[me] = 0
+    :: else ->
+#ifndef TODAY_HELP_END
+       if
+       :: OPEN(1) || OPEN(2) || OPEN(TASKS) -> take_idle(v)
+       :: else
+       fi
+#endif
+    fi
+  };
+  wake(v);
+  ENDED(3) || stopping;                            /* the task's own business */
+  atomic { t = below; below = 0 };
+deliver:
+  assert(future[t] != CANCELLED);
+  future_end(t, DONE, 0, ok);
+  t = 0;
+  goto again;
+closing:                                           /* [lc_run_close] */
+  t = 1;
+  do
+  :: t < N ->
+     if
+     :: suspended[t] && owner[t] == me ->          /* [run_kill] */
+        by_fiber[child[t]] = 0;
+        atomic { suspended[t] = 0; freed[t] = 1 }
+#ifndef BUG_KILL_TELLS_NOBODY
+        future_end(t, CANCELLED, 0, ok)            /* [future_lost] */
+#endif
+     :: else
+     fi;
+     t++
+  :: else -> break
+  od;
+  gone++                                           /* [pool_gone] */
+}
+
+/* ---- outside ------------------------------------------------------------------ */
+
+active proctype main_thread () {
+  byte i, v = NOBODY, w;
+  bit ok;
+  atomic {
+#ifdef CHAIN
+    i = 1;
+    do :: i < TASKS -> child[i] = i + 1; parent[i + 1] = i; i++ :: else -> break od;
+#endif
+#ifdef FLOOD
+    child[1] = TASKS; parent[TASKS] = 1;
+#endif
+#ifdef HELP
+    child[1] = 2; parent[2] = 1;
+#endif
+    i = 0;
+    do :: i < WORKERS -> run worker(i); i++ :: else -> break od;
+    i = 0
+  };
+#ifdef NOMEM
+  run item();
+#endif
+  submit(NOBODY, 1, ok);
+#ifdef FLOOD
+  w = 2;
+  do
+  :: w < TASKS -> submit(NOBODY, w, ok); w++
+  :: else -> break
+  od;
+  w = 0;
+#endif
+#ifdef HELP
+  submit(NOBODY, 3, ok);
+  ok = 0;
+#endif
+  if
+#ifndef NO_GET
+  :: future[1] != NONE ->                          /* [fut_go], [wait_asleep] */
+     do
+     :: atomic { ENDED(1) -> break }
+     :: else ->
+        atomic { ok = ENDED(1); if :: !ok -> by_main[1] = 1 :: else fi };
+        if
+        :: ok -> break
+        :: else ->
+           atomic { main_token -> main_token = 0 };
+           atomic { by_main[1] = 0 }
+        fi
+     od
+#endif
+  :: true
+  fi;
+  ok = 0;
+  if
+  :: pool_stop()                                   /* [lc_pool_close] */
+  :: atomic { draining = 1; ok = (pending == 0) }  /* [pool_forget] */
+     if :: ok -> pool_stop() :: else fi;
+     do                                            /* [lc_pool_finish] */
+     :: atomic { pending == 0 || stopping -> break }
+     :: atomic { else -> finishing = 1 }
+        !finishing
+     od;
+     pool_stop()
+  fi;
+  gone == WORKERS;                                 /* [lc_pool_join] */
+  do                                               /* [pool_resident_free] */
+  :: atomic { pending == 0 -> break }
+  :: atomic { else -> finishing = 1 }
+     !finishing
+  od;
+  i = 1;
+  do
+  :: i < N ->
+     assert(!suspended[i] && !ready[i] && !OPEN(i)
+            && (future[i] == NONE || (ENDED(i) && ends[i] == 1)));
+     i++
+  :: else -> break
+  od
+}
+
+#ifdef CANCEL
+/* [lc_future_cancel], by anybody who holds the future */
+active proctype canceller () {
+  byte t, v = NOBODY;
+  bit ok;
+  select(t : 1 .. TASKS);
+  if
+  :: future[t] != NONE ->
+     if
+     :: future[t] == QUEUED -> future_end(t, CANCELLED, 1, ok)
+     :: else
+     fi
+  :: true
+  fi
+}
+#endif
+
+#ifdef STOP
+active proctype stopper () {
+  byte i;
+  bit ok;
+  pool_stop()
+}
+#endif
+
+#ifdef NOMEM
+/* [lc_pool_submit] without memory for the future; it runs on a worker, which
+** is not gone before it ends */
+proctype item () {
+  if
+  :: atomic { !stopping -> pending++ }
+#ifdef TODAY_EXPECT
+     pending--
+#else
+     future_ended()
+#endif
+  :: stopping
+  fi
+}
+#endif
