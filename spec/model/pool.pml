@@ -30,13 +30,13 @@
 ** left for a worker that is busy while another one sleeps.
 **
 ** Known, in the code as it is:
-**   TODAY_READY_FREED  pool_take_all moves ready fibers to the list that pool_stop
+**   BUG_READY_FREED  pool_take_all moves ready fibers to the list that pool_stop
 **       drops after unlocking: their worker may have freed them by then.
-**   TODAY_HELP_END     a worker that helps is woken for a task, and for the end of
+**   BUG_HELP_END     a worker that helps is woken for a task, and for the end of
 **       its wait: one token. It goes on with its own task; another one is idle.
-**   TODAY_HELP_HOME    a worker on the idle list runs a task of an inlined pool:
+**   BUG_HELP_HOME    a worker on the idle list runs a task of an inlined pool:
 **       it may be taken off to be woken while another one really sleeps.
-**   TODAY_EXPECT       pool_expect(p, -1) to zero tells nobody.
+**   BUG_EXPECT       pool_expect(p, -1) to zero tells nobody.
 **
 ** Not modelled: fairness (LOOKS_FAIR), recycle, opening, timers (fiber.pml),
 ** streams (stream.pml), weaker memory orders.
@@ -62,10 +62,10 @@
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_QUEUES_WHEN_STOPPING
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_STOP_WAKES_NOBODY
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_KILL_TELLS_NOBODY
-** @known -DFLOOD -DTASKS=3 -DWORKERS=2 -DTODAY_READY_FREED
-** @known -DHELP -DTASKS=3 -DWORKERS=2 -DTODAY_HELP_END
-** @known -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DTODAY_HELP_HOME
-** @known -DCHAIN -DTASKS=2 -DWORKERS=1 -DNOMEM -DTODAY_EXPECT
+** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DBUG_READY_FREED
+** @catch -DHELP -DTASKS=3 -DWORKERS=2 -DBUG_HELP_END
+** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DBUG_HELP_HOME
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DNOMEM -DBUG_EXPECT
 */
 #define N (TASKS + 1)     /* tasks from 1 */
 #define NOBODY 255
@@ -236,7 +236,7 @@ inline pool_stop () {
     i = 1;
     do
     :: i < N ->
-#ifdef TODAY_READY_FREED
+#ifdef BUG_READY_FREED
        if
        :: OPEN(i) || ready[i] -> dropped_late[i] = 1
        :: else
@@ -360,7 +360,7 @@ again:
 #ifdef HOME_TASK
         if                                         /* [pool_help_home] */
         :: me == 0 && below == 0 ->
-#ifndef TODAY_HELP_HOME
+#ifndef BUG_HELP_HOME
            atomic { if :: idle[me] -> idle[me] = 0 :: else -> goto again fi };
 #endif
            ENDED(2); goto again                    /* a long task of its own */
@@ -408,7 +408,7 @@ helped:                                            /* [lc_pool_help_end] */
     if
     :: idle[me] -> idle[me] = 0
     :: else ->
-#ifndef TODAY_HELP_END
+#ifndef BUG_HELP_END
        if
        :: OPEN(1) || OPEN(2) || OPEN(TASKS) -> take_idle(v)
        :: else
@@ -555,7 +555,7 @@ active proctype stopper () {
 proctype item () {
   if
   :: atomic { !stopping -> pending++ }
-#ifdef TODAY_EXPECT
+#ifdef BUG_EXPECT
      pending--
 #else
      future_ended()

@@ -27,7 +27,7 @@
 ** close nothing is kept; what was delivered before the pool broke is read
 ** before "broken" is said.
 **
-** Known: TODAY_LATE, see park.h ("a parker outlives its wakers' calls"): a
+** Known: BUG_LATE, see park.h ("a parker outlives its wakers' calls"): a
 ** consumer whose home does not join the workers (the pool was opened in
 ** another state) may be gone when a worker wakes it after unlocking.
 **
@@ -59,7 +59,7 @@
 ** @catch -DITEMS=2 -DYIELDS=1 -DCREDITS=1 -DWINDOW=2 -DORDERED -DBUG_TURN_WAKES_NOBODY
 ** @catch -DITEMS=2 -DYIELDS=2 -DCREDITS=2 -DWINDOW=2 -DORDERED -DHOLD
 ** @catch -DITEMS=2 -DYIELDS=1 -DCREDITS=1 -DWINDOW=2 -DSTOP -DBUG_BROKEN_OVERTAKES
-** @known -DITEMS=2 -DYIELDS=1 -DCREDITS=1 -DWINDOW=2 -DCLOSE -DTIMED -DTODAY_LATE
+** @catch -DITEMS=2 -DYIELDS=1 -DCREDITS=1 -DWINDOW=2 -DCLOSE -DTIMED -DBUG_LATE
 */
 #define N (ITEMS + 2)     /* indexes from 1; one past the end for a turn */
 
@@ -212,7 +212,7 @@ inline tell (late) {
 inline wake_consumer (late) {
   if
   :: late ->
-#ifdef TODAY_LATE
+#ifdef BUG_LATE
      atomic { assert(!consumer_gone); consumer_token = 1 }
 #else
      consumer_token = 1
@@ -484,7 +484,7 @@ again:
   i = 0;
   assert(yielded == 0);
 out:
-#ifdef TODAY_LATE
+#ifdef BUG_LATE
   consumer_gone = 1;                                /* its state closes */
 #endif
   running == 0;                                     /* the workers are joined */

@@ -144,7 +144,7 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   o.batch = 1;
   g = (Remote *)(void *)lc_generator_new(L, &rem_kind, sizeof(Remote), 2);
   g->home = home;
-  g->s = lc_pool_begin(p, home->worker, &o);
+  g->s = lc_pool_begin(p, home, &o);
   if (g->s == NULL) return luaL_error(L, "not enough memory");
   lc_pool_hold(p);
   g->pool = p;

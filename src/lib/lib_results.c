@@ -618,7 +618,7 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p) {
     o.stream.ordered = o.stream.shuffled = 1;
     o.stream.shuffle = p->shuffle;
   }
-  r->s = lc_pool_begin(p, home->worker, &o.stream);
+  r->s = lc_pool_begin(p, home, &o.stream);
   if (r->s == NULL) return luaL_error(L, "not enough memory");
   lc_pool_hold(p);
   r->pool = p;

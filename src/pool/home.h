@@ -45,6 +45,7 @@ typedef struct Home {
   int cpus;               /* that this process may use */
   uint64_t spin_ns;       /* how long a wait may spin before it sleeps */
   /* the state's own thread */
+  int helpers;            /* residents that run on it */
   int hurry;              /* at the end, what was submitted is not finished */
   /* where the state's own thread waits */
   Parker parker;
@@ -67,6 +68,8 @@ void lc_home_add (Home *h, Resident *r);
 /* The home's thread has to wait: runs one task that nobody else would, or
 ** gives 0 and cuts *until to when there may be one. */
 int lc_home_help (Home *h, uint64_t *until);
+/* Whether that can be worth asking. */
+static inline int lc_home_helps (const Home *h) { return h->helpers > 0; }
 /* Frees those that are gone. */
 void lc_home_sweep (Home *h);
 

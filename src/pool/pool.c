@@ -201,6 +201,16 @@ static void pool_unlist_idle (Pool *p, PoolWorker *pw) {
   pw->idle = 0;
 }
 
+/* Takes an idle worker off the list, to be woken; lock held. */
+static PoolWorker *pool_take_idle (Pool *p) {
+  PoolWorker *idle = p->idle;
+  if (idle != NULL) {
+    p->idle = idle->next_idle;
+    idle->idle = 0;
+  }
+  return idle;
+}
+
 /* The oldest task that another worker's tasks have started; lock held. */
 static Task *pool_steal (Pool *p, PoolWorker *pw) {
   int i;
@@ -250,9 +260,17 @@ static int pool_look (Pool *p, PoolWorker *pw, Task **t) {
   return decided;
 }
 
-/* Pools without threads that tasks have opened run where their state does. */
-static int pool_help_home (Worker *w, uint64_t *until) {
-  return lc_home_help(lc_home_open(w->L, w), until);
+/*
+** Pools without threads that tasks have opened run where their state does: one
+** task of such a pool, off the idle list meanwhile, or a wake would go to a
+** worker that is busy. 0: there was none, and it is not on the list.
+*/
+static int pool_help_home (PoolWorker *pw, Home *home, uint64_t *until) {
+  Pool *p = pw->pool;
+  lc_mutex_lock(&p->lock);
+  if (pw->idle) pool_unlist_idle(p, pw);
+  lc_mutex_unlock(&p->lock);
+  return lc_home_help(home, until);
 }
 
 /* Nothing to do: waits for a token, spinning first. */
@@ -271,12 +289,17 @@ static Task *pool_next (Worker *w) {
   PoolWorker *pw = pool_worker(w);
   Pool *p = pw->pool;
   uint64_t until;
+  Home *home;
   Task *t;
   for (;;) {
     if (!pool_prepare(pw)) return NULL;
     if (pool_look(p, pw, &t)) return t;
     until = lc_timer_next(&w->fibers);
-    if (pool_help_home(w, &until)) continue;
+    home = lc_home_open(w->L, w);
+    if (lc_home_helps(home)) {
+      if (pool_help_home(pw, home, &until)) continue;
+      if (pool_look(p, pw, &t)) return t;
+    }
     if (p->spin_ns > 0
         && lc_park(&w->parker, lc_now() + p->spin_ns, p->spin_ns)) continue;
     lc_run_idle(&pw->kit);
@@ -352,13 +375,20 @@ int lc_pool_help_begin (Worker *w) {
   return 1;
 }
 
+/*
+** Who took this worker off the idle list meanwhile had a task in mind, which it
+** may not have looked for: one token can stand for two wakes. So another idle
+** worker is sent to look.
+*/
 void lc_pool_help_end (Worker *w) {
-  PoolWorker *pw = pool_worker(w);
+  PoolWorker *pw = pool_worker(w), *other = NULL;
   Pool *p = pw->pool;
   pw->helping = 0;
   lc_mutex_lock(&p->lock);
   if (pw->idle) pool_unlist_idle(p, pw);
+  else if (p->queue.first != NULL || p->nmine > 0) other = pool_take_idle(p);
   lc_mutex_unlock(&p->lock);
+  if (other != NULL) lc_unpark(&other->w.parker);
 }
 
 int lc_pool_help (Worker *w, uint64_t deadline) {
@@ -368,7 +398,17 @@ int lc_pool_help (Worker *w, uint64_t deadline) {
     if (t == NULL) return 0;
     t->run(t, w);
   }
-  else if (!pool_help_home(w, &deadline)) pool_rest(pw->pool, w, deadline);
+  else {
+    Home *home = lc_home_open(w->L, w);
+    if (lc_home_helps(home)) {
+      if (pool_help_home(pw, home, &deadline)) return 1;
+      if (pool_look(pw->pool, pw, &t)) {
+        if (t != NULL) t->run(t, w);
+        return t != NULL;
+      }
+    }
+    pool_rest(pw->pool, w, deadline);
+  }
   return 1;
 }
 
@@ -391,16 +431,6 @@ static void pool_gone (Worker *w) {
 
 static void pool_run_batch (Task *t, Worker *w) {
   lc_run_batch(&pool_worker(w)->kit, (Batch *)t);
-}
-
-/* Takes an idle worker off the list, to be woken; lock held. */
-static PoolWorker *pool_take_idle (Pool *p) {
-  PoolWorker *idle = p->idle;
-  if (idle != NULL) {
-    p->idle = idle->next_idle;
-    idle->idle = 0;
-  }
-  return idle;
 }
 
 /* 0 when the pool is stopping. */
@@ -459,18 +489,19 @@ void lc_pool_keep (Worker *w, int by) {
   pool_worker(w)->kit.kept += (size_t)(ptrdiff_t)by;
 }
 
-Stream *lc_pool_begin (Pool *p, Worker *on, const StreamOptions *options) {
+Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   StreamLink link;
   Stream *s;
   int stopping;
   link.send = pool_send;
   link.pool = p;
-  link.self = pool_own(p, on);
+  link.self = pool_own(p, home->worker);
+  link.foreign = p->home != home;
   link.run = pool_run_batch;
   link.workers = p->nworkers;
   s = lc_stream_new(p->mem, &link, options);
   if (s == NULL) return NULL;
-  pool_sow(p, pool_own(p, on), options->single, &s->seed, &s->base);
+  pool_sow(p, pool_own(p, home->worker), options->single, &s->seed, &s->base);
   lc_mutex_lock(&p->streams_lock);
   s->next = p->streams;
   s->link_at = &p->streams;
@@ -510,11 +541,12 @@ static void pool_future_ended (void *pool) {
   lc_mutex_unlock(&p->lock);
 }
 
-static int pool_expect (Pool *p, int by) {
+/* 0 when the pool is stopping. */
+static int pool_expect (Pool *p) {
   int open;
   lc_mutex_lock(&p->lock);
   open = !p->stopping;
-  if (open || by < 0) p->pending += (size_t)(ptrdiff_t)by;
+  if (open) p->pending++;
   lc_mutex_unlock(&p->lock);
   return open;
 }
@@ -525,7 +557,7 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
   int taken;
   link.ended = pool_future_ended;
   link.pool = p;
-  if (!pool_expect(p, 1)) return NULL;
+  if (!pool_expect(p)) return NULL;
   if (to > 0) {
     b->seed = p->seed;
     b->base = (uint64_t)to;
@@ -536,7 +568,7 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
   }
   f = lc_future_new(p->mem, &link, b, pool_run_batch);
   if (f == NULL) {
-    pool_expect(p, -1);
+    pool_future_ended(p);
     return NULL;
   }
   if (to > 0) taken = pool_queue_for(&p->workers[to - 1], &b->task);
@@ -632,6 +664,7 @@ static int pool_resident_gone (Resident *r) {
 /* Another state may hold it still: then the last holder disposes of it. */
 static void pool_resident_free (Resident *r) {
   Pool *p = (Pool *)(void *)r;
+  if (p->inlined) p->home->helpers--;
   int dispose;
   lc_pool_join(p);
   lc_mutex_lock(&p->lock);
@@ -746,6 +779,7 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
   err = pool_start(p, pool_places(options));
   if (err == 0 && p->unopened == 0) {
     lc_home_add(home, &p->resident);
+    if (p->inlined) home->helpers++;
     return p;
   }
   if (err != 0)

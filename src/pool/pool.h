@@ -165,16 +165,16 @@ void lc_pool_nudge (Pool *p);
 
 /*
 ** A stream over this pool's workers, which the caller holds and closes with
-** lc_pool_end. `on`: the worker whose state the consumer lives in, or NULL.
+** lc_pool_end. `home`: of the consumer's state.
 ** NULL without memory.
 */
-Stream *lc_pool_begin (Pool *p, Worker *on, const StreamOptions *options);
+Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options);
 /* Closes it (see lc_stream_close) and lets it go. */
 size_t lc_pool_end (Pool *p, Stream *s);
 
 /*
 ** A future of the one item in `b` (which it takes over), whose task any worker
-** runs, or only worker `to` (from 1; 0: any). `on` as above. NULL without
+** runs, or only worker `to` (from 1; 0: any). `on`: the worker whose task submits, or NULL. NULL without
 ** memory, or when the pool is stopping: then `b` is still the caller's.
 */
 Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to);

@@ -571,13 +571,14 @@ size_t lc_stream_close (Stream *s) {
 
 /*
 ** Lock held. Gives the waiter if it may be woken after unlocking: signalling
-** a thread while the lock is held makes it run into the lock.
+** a thread while the lock is held makes it run into the lock. (Not if that
+** thread's state could end before the pool: see park.h.)
 */
 static Waiter *stream_tell (Stream *s) {
   Waiter *w = s->waiter;
   s->waiter = NULL;
   atomic_store_explicit(&s->news, 1, memory_order_relaxed);
-  if (w != NULL && !w->late) {
+  if (w != NULL && (!w->late || s->link.foreign)) {
     w->wake(w);
     w = NULL;
   }

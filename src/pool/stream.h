@@ -56,6 +56,8 @@ typedef struct StreamLink {
   void (*send) (void *pool, void *self, Batch *b);
   void *pool;
   void *self;                 /* the worker the consumer runs on, or NULL */
+  int foreign;                /* the pool does not end with the consumer's
+                              ** state: no worker may wake it late */
   void (*run) (Task *t, struct Worker *w);     /* what batches do there */
   int workers;
 } StreamLink;
