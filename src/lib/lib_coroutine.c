@@ -82,7 +82,10 @@ static int co_go (lua_State *L, lua_State *co, int n, lua_KContext mode) {
   fs->running = outer == L && lua_isyieldable(L) ? co : NULL;
   status = lua_resume(co, L, n, &given);
   fs->running = outer;
-  if (status == LUA_YIELD && fs->parking) return lua_yieldk(L, 0, mode, co_again);
+  if (status == LUA_YIELD && fs->parking) {
+    lc_worker_own(co, 1);
+    return lua_yieldk(L, 0, mode, co_again);
+  }
   if (status == LUA_OK || status == LUA_YIELD)
     return co_gave(L, co, mode, given);
   if (mode == CO_RESUME) lua_xmove(co, L, 1);
@@ -94,13 +97,19 @@ static int co_go (lua_State *L, lua_State *co, int n, lua_KContext mode) {
 }
 
 static int co_again (lua_State *L, int status, lua_KContext mode) {
+  lua_State *co = co_of(L, mode);
   (void)status;
-  return co_go(L, co_of(L, mode), 0, mode);
+  lc_worker_own(co, 0);
+  return co_go(L, co, 0, mode);
 }
 
 static int co_start (lua_State *L, lua_State *co, int n, lua_KContext mode) {
   if (!lua_checkstack(co, n)) {
     lua_pushliteral(L, "too many arguments to resume");
+    return co_failed(L, co, mode, LUA_OK);
+  }
+  if (lc_worker_owns(co)) {                 /* a task's, or it waits */
+    lua_pushliteral(L, "cannot resume non-suspended coroutine");
     return co_failed(L, co, mode, LUA_OK);
   }
   if (lua_status(co) == LUA_OK && lua_gettop(co) == 0) {
@@ -131,6 +140,17 @@ static int l_co_wrap (lua_State *L) {
   return 1;
 }
 
+/* Upvalue 1 is the standard function. */
+static int l_co_close (lua_State *L) {
+  lua_State *co = lua_tothread(L, 1);
+  if (co != NULL && lc_worker_owns(co))
+    return luaL_error(L, "cannot close a running coroutine");
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
 static const luaL_Reg co_functions[] = {
   {"yield", l_co_yield},
   {"resume", l_co_resume},
@@ -139,7 +159,11 @@ static const luaL_Reg co_functions[] = {
 };
 
 void lc_lib_coroutine (lua_State *L) {
-  if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE)
+  if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE) {
     luaL_setfuncs(L, co_functions, 0);
+    lua_getfield(L, -1, "close");
+    lua_pushcclosure(L, l_co_close, 1);
+    lua_setfield(L, -2, "close");
+  }
   lua_pop(L, 1);
 }

@@ -474,6 +474,7 @@ static int run_resume (Run *r) {
     lua_pushlightuserdata(co, r);
     n = 1;
   }
+  lc_worker_own(co, 1);
   fs->current = &r->fiber;
   fs->running = co;
   status = lua_resume(co, fs->L, n, &n);

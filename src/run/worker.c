@@ -17,8 +17,22 @@ void lc_worker_free (Worker *w) {
   lc_parker_free(&w->parker);
 }
 
+/* A worker's address is even: its lowest bit is the mark. */
+static uintptr_t *worker_space (lua_State *L) {
+  return (uintptr_t *)lua_getextraspace(L);
+}
+
 Worker *lc_worker_of (lua_State *L) {
-  return *(Worker **)lua_getextraspace(L);
+  return (Worker *)(*worker_space(L) & ~(uintptr_t)1);
+}
+
+int lc_worker_owns (lua_State *co) {
+  return (int)(*worker_space(co) & 1);
+}
+
+void lc_worker_own (lua_State *co, int owned) {
+  uintptr_t *space = worker_space(co);
+  *space = (*space & ~(uintptr_t)1) | (uintptr_t)(owned != 0);
 }
 
 int lc_worker_open (Worker *w) {

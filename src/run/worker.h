@@ -76,6 +76,14 @@ void lc_worker_free (Worker *w);
 Worker *lc_worker_of (lua_State *L);
 
 /*
+** Coroutines that scripts must leave alone: those of fibers, and those that
+** wait for something within a task. A mark beside the worker's address, in
+** the extra space of the coroutine. 1 if it is marked.
+*/
+int lc_worker_owns (lua_State *co);
+void lc_worker_own (lua_State *co, int owned);
+
+/*
 ** Collects garbage in small steps while there is nothing else to do; stops
 ** early when the worker's parker has a token. Owner thread, outside of tasks.
 */
