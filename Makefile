@@ -26,7 +26,7 @@ LUAROCKS ?= luarocks --lua-version=5.4
 
 # Seconds that one part of the tests, and one fuzz target, may take.
 LIMIT    ?= 300
-FUZZTIME ?= 30
+SECONDS ?= 30
 
 # Where this configuration is built, and its sanitizer; see `tsan` and `asan`.
 BUILD    ?= build
@@ -283,7 +283,7 @@ $(fuzz_bin): build/fuzz/%: %.c $(core_src) | need
 
 fuzz: $(fuzz_bin)
 	@status=0; for f in $(fuzz_bin); do mkdir -p $$f.corpus; \
-	  $(tally) check $$f $$f -max_total_time=$(FUZZTIME) \
+	  $(tally) check $$f $$f -max_total_time=$(SECONDS) \
 	    -artifact_prefix=$$f. $$f.corpus || status=1; \
 	  done; exit $$status
 
@@ -320,5 +320,5 @@ help:
 	@echo 'parts of test:  $(test_parts)'
 	@echo 'parts of check: $(check_parts)'
 	@echo 'make specs-host SPEC=spec/x_spec.lua SPEC_FLAGS="--filter=word"'
-	@echo 'make fuzz       FUZZTIME=seconds a target; needs clang'
+	@echo 'make fuzz       SECONDS=seconds a target; needs clang'
 	@echo 'make model      spec/model/ checked by spin      (MODEL=word of a line)'
