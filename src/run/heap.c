@@ -139,11 +139,10 @@ static void *heap_resize (Heap *h, void *p, size_t osize, size_t nsize) {
   return q;
 }
 
-void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
-  Heap *h = (Heap *)ud;
-  size_t used = atomic_load_explicit(&h->used, memory_order_relaxed);
+/* Everything but the two calls that Lua makes most. */
+static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
+                        size_t used) {
   void *q;
-  if (p == NULL) osize = 0;            /* it is a type tag then */
   if (nsize == 0) {
     heap_free(h, p, osize);
     heap_count(h, used - osize);
@@ -154,6 +153,28 @@ void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
   q = p == NULL ? heap_new(h, nsize) : heap_resize(h, p, osize, nsize);
   if (q != NULL) heap_count(h, used - osize + nsize);
   return q;
+}
+
+/* A small block that a free list has, and a small block that goes there. */
+void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
+  Heap *h = (Heap *)ud;
+  size_t used = atomic_load_explicit(&h->used, memory_order_relaxed);
+  if (p == NULL) {
+    HeapBlock *b;
+    osize = 0;                         /* it is a type tag then */
+    if (nsize - 1 < HEAP_SMALL && !HEAP_PLAIN && h->limit == 0
+        && (b = h->free_[heap_class(nsize)]) != NULL) {
+      h->free_[heap_class(nsize)] = b->next;
+      heap_count(h, used + nsize);
+      return b;
+    }
+  }
+  else if (nsize == 0 && heap_is_small(osize)) {
+    heap_put(h, p, heap_class(osize));
+    atomic_store_explicit(&h->used, used - osize, memory_order_relaxed);
+    return NULL;
+  }
+  return heap_slow(h, p, osize, nsize, used);
 }
 
 size_t lc_heap_used (Heap *h) {
