@@ -54,6 +54,8 @@ build = {
         "src/pool/run.c",
         "src/pool/stream.c",
         "src/pool/future.c",
+        "src/pool/schedule.c",
+        "src/pool/post.c",
         "src/pool/pool.c",
         "src/lib/generator.c",
         "src/lib/body.c",

@@ -1,6 +1,6 @@
 /*
 ** fiber.pml: how a task waits: run/fiber.c, with what pool/run.c (run_go) and
-** pool/pool.c (pool_ready) do around it. One worker, one fiber that TASKS
+** pool/schedule.c (lc_schedule_ready) do around it. One worker, one fiber that TASKS
 ** tasks use one after the other; things that are waited for, each with a lock
 ** and a place for the fiber's node, and a process that brings its news.
 **
@@ -42,7 +42,7 @@ bit news[THINGS];         /* it has ended */
 bit listed[THINGS];       /* Fiber.node is on its list... */
 byte by[THINGS];          /* ghost: ...of this task */
 bit timer;                /* Fiber.timer */
-byte ready;               /* times on the worker's ready list [pool_ready] */
+byte ready;               /* times on the worker's ready list [lc_schedule_ready] */
 byte task;                /* ghost: whose the fiber is */
 bit suspended;            /* ghost: the coroutine has yielded */
 bit stopping, freed;
@@ -51,7 +51,7 @@ byte ended;
 #define LOCK(m)   atomic { m == 0 -> m = 1 }
 #define UNLOCK(m) m = 0
 
-/* [fiber_wake], then [pool_queue_for], which is one step under pool.lock */
+/* [fiber_wake], then [lc_schedule_queue_for], which is one step under pool.lock */
 inline wake (old, whose) {
   atomic {
     assert(!freed && whose == task);
@@ -161,7 +161,7 @@ next_task:                              /* [run_new], a fiber from the spare lis
      }
      if
      :: on                              /* woken meanwhile: goes on at once */
-     :: else ->                         /* [pool_next]: until its task is ready */
+     :: else ->                         /* [post_next]: until its task is ready */
         do
         :: atomic { ready > 0 && !stopping -> ready-- } break
         :: atomic { timer && !stopping -> timer = 0 }   /* [lc_timer_expire] */
@@ -201,7 +201,7 @@ done:
 }
 
 #ifdef STOP
-/* [pool_stop]: what was on the ready list is taken off; see pool.pml */
+/* [lc_schedule_stop]: what was on the ready list is taken off; see pool.pml */
 active proctype stopper () {
   atomic { stopping = 1; ready = 0 }
 }

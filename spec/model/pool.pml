@@ -1,6 +1,6 @@
 /*
 ** pool.pml: workers, the lists they take tasks from, futures, and the end of it
-** all: pool/pool.c, pool/future.c, the waits of lib/lib_future.c and lib/lib_wait.c.
+** all: pool/schedule.c, pool/post.c, pool/pool.c, pool/future.c, the waits of lib/lib_future.c and lib/lib_wait.c.
 **
 ** WORKERS workers and a main thread. Tasks 1 .. TASKS are futures' tasks; what
 ** each does is set by the scenario:
@@ -30,7 +30,7 @@
 ** left for a worker that is busy while another one sleeps.
 **
 ** Known, in the code as it is:
-**   BUG_READY_FREED  pool_take_all moves ready fibers to the list that pool_stop
+**   BUG_READY_FREED  sched_take_all moves ready fibers to the list that lc_schedule_stop
 **       drops after unlocking: their worker may have freed them by then.
 **   BUG_HELP_END     a worker that helps is woken for a task, and for the end of
 **       its wait: one token. It goes on with its own task; another one is idle.
@@ -93,11 +93,11 @@ bit finishing;                                     /* waits for `changed` */
 bit token[WORKERS], main_token;
 /* ghosts */
 byte ends[N], runs[N];
-bit dropped_late[N];                               /* taken by pool_stop, not dropped yet */
+bit dropped_late[N];                               /* taken by lc_schedule_stop, not dropped yet */
 
 #define ENDED(t)  (future[t] == DONE || future[t] == CANCELLED)
 
-/* Lock held. One that is idle, if any, is off the list. [pool_take_idle] */
+/* Lock held. One that is idle, if any, is off the list. [sched_take_idle] */
 inline take_idle (v) {
   if
   :: idle[0] -> idle[0] = 0; v = 0
@@ -118,7 +118,7 @@ inline wake (v) {
 
 /* ---- futures ---------------------------------------------------------------- */
 
-/* Lock of the future held: [fiber_wake], [pool_ready] */
+/* Lock of the future held: [fiber_wake], [lc_schedule_ready] */
 inline wake_fiber (t) {
   assert(!freed[t]);
   if
@@ -169,7 +169,7 @@ inline future_end (t, state, only, ok) {
 inline future_ended () {
   if
   :: atomic { draining && pending == 1 && !stopping -> stopping = 1 }
-     atomic {                                      /* [pool_stop]: nothing is left */
+     atomic {                                      /* [lc_schedule_stop]: nothing is left */
        byte z = 1;
        do
        :: z < N ->                                 /* but what was cancelled */
@@ -205,7 +205,7 @@ inline submit (by, t, ok) {
   };
   if
   :: ok ->
-     atomic {                                      /* [pool_queue] */
+     atomic {                                      /* [lc_schedule_queue] */
 #ifndef BUG_QUEUES_WHEN_STOPPING
        if
        :: stopping -> ok = 0; v = NOBODY
@@ -229,8 +229,8 @@ inline submit (by, t, ok) {
 
 /* ---- stopping ---------------------------------------------------------------- */
 
-/* [pool_stop], [pool_take_all], [pool_drop_tasks] */
-inline pool_stop () {
+/* [lc_schedule_stop], [sched_take_all], [sched_drop_tasks] */
+inline lc_schedule_stop () {
   atomic {
     stopping = 1;
     i = 1;
@@ -275,7 +275,7 @@ inline pool_stop () {
 
 /* ---- a worker ---------------------------------------------------------------- */
 
-/* [pool_look], [pool_pick], [pool_steal]: t = 0 when there is nothing */
+/* [lc_schedule_look], [sched_pick], [sched_steal]: t = 0 when there is nothing */
 inline look () {
   atomic {
     idle[me] = 0; t = 0;
@@ -358,7 +358,7 @@ again:
         atomic { idle[me] = 1 };
 #endif
 #ifdef HOME_TASK
-        if                                         /* [pool_help_home] */
+        if                                         /* [lc_schedule_help_home] */
         :: me == 0 && below == 0 ->
 #ifndef BUG_HELP_HOME
            atomic { if :: idle[me] -> idle[me] = 0 :: else -> goto again fi };
@@ -440,7 +440,7 @@ closing:                                           /* [lc_run_close] */
      t++
   :: else -> break
   od;
-  gone++                                           /* [pool_gone] */
+  gone++                                           /* [post_gone] */
 }
 
 /* ---- outside ------------------------------------------------------------------ */
@@ -498,15 +498,15 @@ active proctype main_thread () {
   fi;
   ok = 0;
   if
-  :: pool_stop()                                   /* [lc_pool_close] */
+  :: lc_schedule_stop()                                   /* [lc_pool_close] */
   :: atomic { draining = 1; ok = (pending == 0) }  /* [pool_forget] */
-     if :: ok -> pool_stop() :: else fi;
+     if :: ok -> lc_schedule_stop() :: else fi;
      do                                            /* [lc_pool_finish] */
      :: atomic { pending == 0 || stopping -> break }
      :: atomic { else -> finishing = 1 }
         !finishing
      od;
-     pool_stop()
+     lc_schedule_stop()
   fi;
   gone == WORKERS;                                 /* [lc_pool_join] */
   do                                               /* [pool_resident_free] */
@@ -545,7 +545,7 @@ active proctype canceller () {
 active proctype stopper () {
   byte i;
   bit ok;
-  pool_stop()
+  lc_schedule_stop()
 }
 #endif
 

@@ -500,7 +500,7 @@ out:
 }
 
 #ifdef STOP
-/* [pool_stop], [lc_stream_break] */
+/* [lc_schedule_stop], [lc_stream_break] */
 active proctype stopper () {
   bit late;
   stopping = 1;

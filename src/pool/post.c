@@ -1,0 +1,176 @@
+#include "post.h"
+
+#include <lauxlib.h>
+
+#include "../base/clock.h"
+#include "../run/state.h"
+#include "../run/timer.h"
+#include "../value/object.h"
+#include "env.h"
+#include "fault.h"
+#include "schedule.h"
+
+/* --- opening -------------------------------------------------------------- */
+
+/* The libraries, then what the pool's opener passed on. Protected. */
+static int post_libraries (lua_State *L) {
+  PoolWorker *pw = lc_crew_worker(lc_worker_of(L));
+  size_t at = 0;
+  pw->life = WORKER_OPENS;
+  lc_object_lend(L, &pw->pool->head);
+  pw->kit.kept = 0;
+  lc_random_seed(&pw->kit.random, pw->pool->seed, 0);
+  lua_pushcfunction(L, pw->pool->libraries);
+  lua_call(L, 0, 0);
+  lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
+  pw->init_at = at;
+  return 0;
+}
+
+/* Also for a state that replaces another: then it only counts up. */
+static void post_opened (Worker *w, const char *error) {
+  Pool *p = lc_crew_worker(w)->pool;
+  lc_mutex_lock(&p->lock);
+  if (error == NULL) p->opened++;
+  else {
+    p->unopened++;
+    if (p->why == NULL) p->why = lc_state_copy_error(p->mem, error);
+  }
+  lc_cond_broadcast(&p->changed);
+  lc_mutex_unlock(&p->lock);
+}
+
+static int post_init (lua_State *L) {
+  PoolWorker *pw = lc_crew_worker(lc_worker_of(L));
+  lc_env_init(L, pw->w.codec, &pw->pool->env, pw->init_at);
+  return 0;
+}
+
+/* Protected: (error value) becomes the whole text of what went wrong. */
+static int post_init_failed (lua_State *L) {
+  Worker *w = lc_worker_of(L);
+  lc_fault_open(L, LUA_ERRRUN);
+  lua_pushfstring(L, "init of %s failed: %s%s%s", w->name,
+                  lua_tostring(L, -3), lua_isnil(L, -2) ? "" : "\n",
+                  lua_isnil(L, -2) ? "" : lua_tostring(L, -2));
+  return 1;
+}
+
+static int post_boot (PoolWorker *pw) {
+  lua_State *L = pw->w.L;
+  int ok;
+  pw->booted = 1;
+  lua_pushcfunction(L, lc_fault_handler);
+  lua_pushcfunction(L, post_init);
+  ok = lua_pcall(L, 0, 0, 1) == LUA_OK;
+  if (!ok) {
+    const char *why = "init failed: not enough memory";
+    lua_pushcfunction(L, post_init_failed);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
+      why = lua_tostring(L, -1);
+    lc_schedule_stop(pw->pool, why);
+  }
+  else pw->life = WORKER_SERVES;
+  lua_settop(L, 0);
+  return ok;
+}
+
+/* Whether the state is to be replaced, and can: no task of it waits. */
+static int post_is_worn (Pool *p, PoolWorker *pw) {
+  /* Relaxed: the epoch orders nothing. */
+  unsigned epoch = atomic_load_explicit(&p->epoch, memory_order_relaxed);
+  int worn = pw->epoch != epoch
+             || (p->recycle != 0 && pw->kit.ran >= p->recycle);
+  if (!worn || pw->w.fibers.live != NULL || pw->kit.kept > 0 || pw->helping)
+    return 0;
+  pw->epoch = epoch;
+  return 1;
+}
+
+static int post_renew (Pool *p, PoolWorker *pw) {
+  lc_worker_close(&pw->w);
+  pw->kit.ran = 0;
+  pw->booted = 0;
+  if (lc_worker_open(&pw->w)) return 1;
+  lc_schedule_stop(p, "a worker could not open a new state");
+  return 0;
+}
+
+/* Before the next task: a new state if it is time, and its init. */
+static int post_prepare (PoolWorker *pw) {
+  Pool *p = pw->pool;
+  if (post_is_worn(p, pw) && !post_renew(p, pw)) return 0;
+  return pw->booted || post_boot(pw);
+}
+
+/* --- one task after the other ---------------------------------------------- */
+
+static Task *post_next (Worker *w) {
+  PoolWorker *pw = lc_crew_worker(w);
+  Pool *p = pw->pool;
+  uint64_t until;
+  Home *home;
+  Task *t;
+  for (;;) {
+    if (!post_prepare(pw)) return NULL;
+    if (lc_schedule_look(p, pw, &t)) return t;
+    until = lc_timer_next(&w->fibers);
+    home = lc_home_open(w->L, w);
+    if (lc_home_helps(home)) {
+      if (lc_schedule_help_home(pw, home, &until)) continue;
+      if (lc_schedule_look(p, pw, &t)) return t;
+    }
+    if (p->spin_ns > 0
+        && lc_park(&w->parker, lc_now() + p->spin_ns, p->spin_ns)) continue;
+    lc_run_idle(&pw->kit);
+    lc_worker_tidy(w);
+    lc_park(&w->parker, until, 0);
+  }
+}
+
+int lc_post_step_inlined (Pool *p, uint64_t *until) {
+  PoolWorker *pw = &p->workers[0];
+  uint64_t timer;
+  Task *t;
+  if (p->joined || !post_prepare(pw)) return 0;
+  if (lc_schedule_look(p, pw, &t)) {
+    if (t != NULL) t->run(t, &pw->w);
+    return t != NULL;
+  }
+  timer = lc_timer_next(&pw->w.fibers);
+  if (timer < *until) *until = timer;
+  return 0;
+}
+
+void lc_pool_recycle (Pool *p) {
+  atomic_fetch_add_explicit(&p->epoch, 1, memory_order_relaxed);
+  lc_pool_nudge(p);
+}
+
+WorkerLife lc_pool_life (Worker *w) { return lc_crew_worker(w)->life; }
+
+/* --- closing --------------------------------------------------------------- */
+
+static void post_closing (Worker *w) {
+  PoolWorker *pw = lc_crew_worker(w);
+  pw->life = WORKER_CLOSES;
+  lc_run_close(&pw->kit);
+}
+
+/* The last touch of the pool by this thread is the unlock. */
+static void post_gone (Worker *w) {
+  Pool *p = lc_crew_worker(w)->pool;
+  lc_mutex_lock(&p->lock);
+  p->gone++;
+  lc_cond_broadcast(&p->changed);
+  lc_mutex_unlock(&p->lock);
+}
+
+void lc_post_host (WorkerHost *host) {
+  host->libraries = post_libraries;
+  host->opened = post_opened;
+  host->next = post_next;
+  host->closing = post_closing;
+  host->gone = post_gone;
+}

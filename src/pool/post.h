@@ -1,0 +1,25 @@
+/*
+** post.h: a worker at its post: its state is opened, its init run, it takes
+** one task after the other, and gets a new state when that is time. Stands on
+** schedule.h, env and fault. All on the worker's own thread, which for a pool
+** without threads is its home's.
+*/
+#ifndef lc_post_h
+#define lc_post_h
+
+#include "crew.h"
+
+/* What the workers of a pool ask of it. */
+void lc_post_host (WorkerHost *host);
+
+/* Every worker gets a new state before it begins with its next task, once no
+** task of the old one waits. Any thread. */
+void lc_pool_recycle (Pool *p);
+
+/* One task of an inlined pool; or 0, and *until is cut to its next timer. */
+int lc_post_step_inlined (Pool *p, uint64_t *until);
+
+/* Owner thread. */
+WorkerLife lc_pool_life (Worker *w);
+
+#endif

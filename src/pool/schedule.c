@@ -1,0 +1,245 @@
+#include "schedule.h"
+
+#include "../base/clock.h"
+#include "../run/state.h"
+#include "../run/timer.h"
+
+/* Every so often a worker takes from the queue first. */
+#define LOOKS_FAIR 61
+
+/* --- stopping ------------------------------------------------------------ */
+
+static size_t sched_drop_tasks (TaskList *l) {
+  size_t n = 0;
+  Task *t;
+  while ((t = lc_tasks_pop_first(l)) != NULL) {
+    n += t->items;
+    t->drop(t);
+  }
+  return n;
+}
+
+/* All queued tasks become the caller's; lock held. Fibers that are ready stay
+** with their worker, which may free them from here on. */
+static void sched_take_all (Pool *p, TaskList *all) {
+  Task *t;
+  int i;
+  *all = p->queue;
+  p->queue.first = p->queue.last = NULL;
+  for (i = 0; i < p->nworkers; i++) {
+    while ((t = lc_tasks_pop_last(&p->workers[i].mine)) != NULL)
+      lc_tasks_push_last(all, t);
+    while ((t = lc_tasks_pop_first(&p->workers[i].ready)) != NULL)
+      if (t->drop != NULL) lc_tasks_push_last(all, t);
+  }
+  p->nmine = 0;
+}
+
+size_t lc_schedule_stop (Pool *p, const char *why) {
+  TaskList all;
+  Stream *s;
+  PoolWorker *idle;
+  lc_mutex_lock(&p->lock);
+  if (p->why == NULL && why != NULL && !p->stopping)
+    p->why = lc_state_copy_error(p->mem, why);
+  p->stopping = 1;
+  sched_take_all(p, &all);
+  for (idle = p->idle; idle != NULL; idle = idle->next_idle) {
+    idle->idle = 0;
+    lc_unpark(&idle->w.parker);
+  }
+  p->idle = NULL;
+  lc_mutex_unlock(&p->lock);
+  lc_mutex_lock(&p->streams_lock);
+  for (s = p->streams; s != NULL; s = s->next) lc_stream_break(s);
+  lc_mutex_unlock(&p->streams_lock);
+  return sched_drop_tasks(&all);
+}
+
+/* --- looking for a task -------------------------------------------------- */
+
+static void sched_unlist_idle (Pool *p, PoolWorker *pw) {
+  PoolWorker **at = &p->idle;
+  while (*at != pw) at = &(*at)->next_idle;
+  *at = pw->next_idle;
+  pw->idle = 0;
+}
+
+/* Takes an idle worker off the list, to be woken; lock held. */
+static PoolWorker *sched_take_idle (Pool *p) {
+  PoolWorker *idle = p->idle;
+  if (idle != NULL) {
+    p->idle = idle->next_idle;
+    idle->idle = 0;
+  }
+  return idle;
+}
+
+/* The oldest task that another worker's tasks have started; lock held. */
+static Task *sched_steal (Pool *p, PoolWorker *pw) {
+  int i;
+  if (p->nmine == 0) return NULL;
+  for (i = 1; i < p->nworkers; i++) {
+    PoolWorker *other = &p->workers[(pw->w.id - 1 + i) % p->nworkers];
+    Task *t = lc_tasks_pop_last(&other->mine);
+    if (t != NULL) {
+      p->nmine--;
+      return t;
+    }
+  }
+  return NULL;
+}
+
+/* The next task by the order in pool.h, or NULL; lock held. */
+static Task *sched_pick (Pool *p, PoolWorker *pw) {
+  Task *t = NULL;
+  if (++pw->looks % LOOKS_FAIR == 0) t = lc_tasks_pop_first(&p->queue);
+  if (t == NULL) t = lc_tasks_pop_first(&pw->ready);
+  if (t != NULL) return t;
+  t = lc_tasks_pop_first(&pw->mine);
+  if (t != NULL) {
+    p->nmine--;
+    return t;
+  }
+  t = lc_tasks_pop_first(&p->queue);
+  return t != NULL ? t : sched_steal(p, pw);
+}
+
+int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
+  int decided;
+  *t = NULL;
+  if (pw->w.fibers.ntimers > 0) lc_timer_expire(&pw->w.fibers, lc_now());
+  lc_mutex_lock(&p->lock);
+  if (pw->idle) sched_unlist_idle(p, pw);
+  if (!p->stopping) *t = sched_pick(p, pw);
+  decided = p->stopping || *t != NULL;
+  if (!decided) {
+    pw->next_idle = p->idle;
+    p->idle = pw;
+    pw->idle = 1;
+  }
+  lc_mutex_unlock(&p->lock);
+  return decided;
+}
+
+int lc_schedule_help_home (PoolWorker *pw, Home *home, uint64_t *until) {
+  Pool *p = pw->pool;
+  lc_mutex_lock(&p->lock);
+  if (pw->idle) sched_unlist_idle(p, pw);
+  lc_mutex_unlock(&p->lock);
+  return lc_home_help(home, until);
+}
+
+/* Nothing to do: waits for a token, spinning first. */
+static int sched_rest (Pool *p, Worker *w, uint64_t deadline) {
+  uint64_t timer = lc_timer_next(&w->fibers), spun;
+  if (timer < deadline) deadline = timer;
+  if (p->spin_ns > 0) {
+    spun = lc_now() + p->spin_ns;
+    if (spun > deadline) spun = deadline;
+    if (lc_park(&w->parker, spun, p->spin_ns)) return 1;
+  }
+  return lc_park(&w->parker, deadline, 0);
+}
+
+/* --- queueing ------------------------------------------------------------ */
+
+/* An inlined pool has news for the thread it runs on, wherever that waits; lock
+** held. */
+static void sched_tell_home (Pool *p) {
+  if (!p->inlined) return;
+  lc_unpark(&p->home->parker);
+  if (p->home->worker != NULL) lc_unpark(&p->home->worker->parker);
+}
+
+int lc_schedule_queue_for (PoolWorker *pw, Task *t) {
+  Pool *p = pw->pool;
+  int wake, taken;
+  lc_mutex_lock(&p->lock);
+  taken = !p->stopping;
+  if (taken) lc_tasks_push_last(&pw->ready, t);
+  wake = pw->idle;
+  if (wake) sched_unlist_idle(p, pw);
+  if (taken) sched_tell_home(p);
+  lc_mutex_unlock(&p->lock);
+  if (wake) lc_unpark(&pw->w.parker);
+  return taken;
+}
+
+void lc_schedule_ready (Fibers *fs, Task *t) {
+  Worker *w = (Worker *)(void *)((char *)fs - offsetof(Worker, fibers));
+  lc_schedule_queue_for(lc_crew_worker(w), t);
+}
+
+int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
+  PoolWorker *idle = NULL;
+  int taken;
+  lc_mutex_lock(&p->lock);
+  taken = !p->stopping;
+  if (taken) {
+    if (on == NULL) lc_tasks_push_last(&p->queue, t);
+    else {
+      lc_tasks_push_first(&on->mine, t);
+      p->nmine++;
+    }
+    idle = sched_take_idle(p);
+    sched_tell_home(p);
+  }
+  lc_mutex_unlock(&p->lock);
+  if (idle != NULL) lc_unpark(&idle->w.parker);
+  return taken;
+}
+
+void lc_pool_nudge (Pool *p) {
+  PoolWorker *idle;
+  lc_mutex_lock(&p->lock);
+  for (idle = p->idle; idle != NULL; idle = idle->next_idle)
+    lc_unpark(&idle->w.parker);
+  lc_mutex_unlock(&p->lock);
+}
+
+/* --- waiting on top of a task --------------------------------------------- */
+
+int lc_pool_help_begin (Worker *w) {
+  PoolWorker *pw = lc_crew_worker(w);
+  if (pw->helping) return 0;
+  pw->helping = 1;
+  return 1;
+}
+
+/*
+** Who took this worker off the idle list meanwhile had a task in mind, which it
+** may not have looked for: one token can stand for two wakes. So another idle
+** worker is sent to look.
+*/
+void lc_pool_help_end (Worker *w) {
+  PoolWorker *pw = lc_crew_worker(w), *other = NULL;
+  Pool *p = pw->pool;
+  pw->helping = 0;
+  lc_mutex_lock(&p->lock);
+  if (pw->idle) sched_unlist_idle(p, pw);
+  else if (p->queue.first != NULL || p->nmine > 0) other = sched_take_idle(p);
+  lc_mutex_unlock(&p->lock);
+  if (other != NULL) lc_unpark(&other->w.parker);
+}
+
+int lc_pool_help (Worker *w, uint64_t deadline) {
+  PoolWorker *pw = lc_crew_worker(w);
+  Task *t;
+  if (lc_schedule_look(pw->pool, pw, &t)) {
+    if (t == NULL) return 0;
+    t->run(t, w);
+  }
+  else {
+    Home *home = lc_home_open(w->L, w);
+    if (lc_home_helps(home)) {
+      if (lc_schedule_help_home(pw, home, &deadline)) return 1;
+      if (lc_schedule_look(pw->pool, pw, &t)) {
+        if (t != NULL) t->run(t, w);
+        return t != NULL;
+      }
+    }
+    sched_rest(pw->pool, w, deadline);
+  }
+  return 1;
+}

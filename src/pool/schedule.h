@@ -1,0 +1,74 @@
+/*
+** schedule.h: who gets which task, and who wakes whom. Stands on crew.h; knows
+** no kinds of work.
+**
+** Who gets what. Tasks from outside wait in `queue`, first in, first out. What
+** a task of the pool starts goes to the `mine` list of its own worker, which
+** takes the newest first, so that recursion grows deep and not wide; another
+** worker that has nothing takes the oldest (as work-stealing schedulers do:
+** Blumofe and Leiserson 1999, Cilk). A fiber that may go on is on the `ready`
+** list of its worker, since nobody else can resume it. A worker takes from
+** `ready`, `mine`, `queue`, others' `mine`, in this order; every LOOKS_FAIR-th
+** time from `queue` first, so that nothing starves (as Go's scheduler does).
+** All lists are under one lock: batches keep it rare.
+**
+** Who wakes whom. A worker that finds nothing puts itself on the idle list,
+** under `lock`, spins a little, then sleeps. Who queues a task takes one
+** worker off the idle list and wakes it, after unlocking; no list, no wake. A
+** woken worker looks for itself, so a task may go to another worker that was
+** faster: then it is idle again. Who makes a fiber ready wakes its worker.
+**
+** Lock order: streams_lock, then a stream's lock, then pool.lock. No Lua, no
+** user code under any of them.
+*/
+#ifndef lc_schedule_h
+#define lc_schedule_h
+
+#include "crew.h"
+
+/* Queues `t`: on the list of `on`, whose task has started it, or (NULL) for
+** anybody. 0 when the pool is stopping: then `t` is still the caller's. */
+int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t);
+/* Likewise, for this worker alone. */
+int lc_schedule_queue_for (PoolWorker *pw, Task *t);
+/* A fiber may go on (Fibers.ready). Any thread; a sink's lock may be held. In a
+** pool that is stopping it stays on the list of live fibers, which its worker
+** drops. */
+void lc_schedule_ready (Fibers *fs, Task *t);
+
+/*
+** One look for the next task, by its owner. 0 when there is none, and the
+** worker is on the idle list; else *t is one, or NULL when the pool is
+** stopping.
+*/
+int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t);
+
+/*
+** Pools without threads that tasks have opened run where their state does: one
+** task of such a pool, off the idle list meanwhile, or a wake would go to a
+** worker that is busy. 0: there was none, and it is not on the list.
+*/
+int lc_schedule_help_home (PoolWorker *pw, Home *home, uint64_t *until);
+
+/*
+** No task is taken or queued from here on; streams break. The first `why` (may
+** be NULL) stays. Gives the number of scripts' tasks dropped. Any thread.
+*/
+size_t lc_schedule_stop (Pool *p, const char *why);
+
+/* Idle workers look up and let go of functions that nobody will send again
+** (which may hold the pool). Any thread. */
+void lc_pool_nudge (Pool *p);
+
+/*
+** For a task that has to wait where its fiber cannot be suspended: runs
+** another task of worker `w` on top of it, or waits for one, or for a wake of
+** w's parker, until `deadline`. 0 when the pool is stopping. Owner thread.
+*/
+int lc_pool_help (Worker *w, uint64_t deadline);
+/* Brackets around such a wait: only one at a time on a worker, since one on
+** top of another could wait for what is below it. 0: there is one. */
+int lc_pool_help_begin (Worker *w);
+void lc_pool_help_end (Worker *w);
+
+#endif
