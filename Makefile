@@ -146,7 +146,7 @@ $(module): $(mod_obj)
 
 $(ctest_bin) $(bench_bin): $(BUILD)/%: $(BUILD)/obj/host/%.o $(core)
 	@mkdir -p $(@D)
-	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $< $(core) $(lc_libs)
+	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $< $(core) $(lc_libs)
 
 $(gen)/lua.list: Makefile
 	@mkdir -p $(@D)
