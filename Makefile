@@ -42,7 +42,7 @@ value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted 
 run    := $(patsubst %,src/run/%.c,heap timer fiber state worker)
 pool   := $(patsubst %,src/pool/%.c,call batch env fault home stream future run schedule post pool)
 shared :=
-lib    := $(patsubst %,src/lib/%.c,generator body range source lib_error lib_wait lib_future lib_generate \
+lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option lib_error lib_wait lib_future lib_generate \
 	lib_results lib_random lib_pool lib_coroutine lib_worker lib)
 host   := $(patsubst %,src/host/%.c,call options main)
 

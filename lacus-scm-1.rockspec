@@ -64,6 +64,7 @@ build = {
         "src/lib/lib_error.c",
         "src/lib/lib_pool.c",
         "src/lib/source.c",
+        "src/lib/lib_option.c",
         "src/lib/lib_wait.c",
         "src/lib/lib_future.c",
         "src/lib/lib_generate.c",

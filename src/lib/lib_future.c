@@ -10,6 +10,7 @@
 #include "../pool/fault.h"
 #include "../value/object.h"
 #include "lib.h"
+#include "lib_option.h"
 #include "lib_wait.h"
 
 static Future *fut_check (lua_State *L, int arg) {
@@ -298,17 +299,14 @@ static int l_lacus_wait (lua_State *L) {
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_pushnil(L);
     while (lua_next(L, 2)) {
-      const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
-                                                        : "";
+      const char *name = lc_option_name(L);
       if (strcmp(name, "any") == 0) set->any = lua_toboolean(L, -1);
       else if (strcmp(name, "first_error") == 0)
         set->first_error = lua_toboolean(L, -1);
       else if (strcmp(name, "timeout") == 0 && lua_isnumber(L, -1))
         deadline = lc_deadline(lua_tonumber(L, -1));
       else
-        luaL_argerror(L, 2, lua_pushfstring(L,
-          "unknown option or wrong value: '%s'",
-          luaL_tolstring(L, -2, NULL)));
+        lc_option_refuse(L, 2, "unknown option or wrong value:");
       lua_pop(L, 1);
     }
   }

@@ -37,17 +37,6 @@ static void rem_close (lua_State *L, int idx, Generator *g) {
   rem_drop((Remote *)(void *)g);
 }
 
-static int rem_listen (void *thing, WaitNode *n) {
-  return lc_stream_listen((Stream *)thing, n->waiter);
-}
-
-static void rem_unlisten (void *thing, WaitNode *n) {
-  (void)n;
-  lc_stream_unlisten((Stream *)thing);
-}
-
-static const WaitKind rem_wait_kind = { rem_listen, rem_unlisten };
-
 /* What a body returns is no item. */
 static int rem_take (lua_State *L, Remote *g) {
   Batch *b;
@@ -75,7 +64,7 @@ static int rem_step (lua_State *L) {
         lua_pushinteger(L, n);
         return lua_gettop(L);
       case STREAM_PULL: case STREAM_WAIT:
-        lc_wait_block(L, g->home, &rem_wait_kind, g->s, LC_NEVER);
+        lc_wait_block(L, g->home, &lc_wait_stream, g->s, LC_NEVER);
         break;
       case STREAM_END:
         lua_pushinteger(L, LC_GEN_END);

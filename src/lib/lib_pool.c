@@ -10,6 +10,7 @@
 #include "../pool/env.h"
 #include "../value/object.h"
 #include "lib.h"
+#include "lib_option.h"
 #include "lib_wait.h"
 
 /* More threads than this is a mistake, not a wish. */
@@ -25,10 +26,8 @@ static Pool *pl_check (lua_State *L) {
 /* --- lacus.pool ---------------------------------------------------------- */
 
 static int pl_workers (lua_State *L, int idx) {
-  int isint = 0;
-  lua_Integer n = 0;
-  if (lua_type(L, idx) == LUA_TNUMBER) n = lua_tointegerx(L, idx, &isint);
-  if (!isint || n < 0 || n > WORKERS_MOST)
+  lua_Integer n;
+  if (!lc_option_integer(L, idx, &n) || n < 0 || n > WORKERS_MOST)
     luaL_argerror(L, 1, lua_pushfstring(L,
       "workers must be an integer from 0 to %d, got %s", WORKERS_MOST,
       luaL_tolstring(L, idx, NULL)));
@@ -37,10 +36,8 @@ static int pl_workers (lua_State *L, int idx) {
 
 /* A seed: any integer, or a float that is one. */
 static uint64_t pl_seed (lua_State *L, int idx, const char *name) {
-  int isint = 0;
-  lua_Integer n = 0;
-  if (lua_type(L, idx) == LUA_TNUMBER) n = lua_tointegerx(L, idx, &isint);
-  if (!isint)
+  lua_Integer n;
+  if (!lc_option_integer(L, idx, &n))
     luaL_argerror(L, 1, lua_pushfstring(L,
       "option '%s' must be an integer, got %s", name,
       luaL_tolstring(L, idx, NULL)));
@@ -60,8 +57,7 @@ typedef struct PoolArgs {
 static void pl_options (lua_State *L, PoolArgs *a) {
   lua_pushnil(L);
   while (lua_next(L, 1)) {
-    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
-                                                      : "";
+    const char *name = lc_option_name(L);
     if (strcmp(name, "workers") == 0) a->workers = pl_workers(L, -1);
     else if (strcmp(name, "recycle") == 0) {
       int isint;
@@ -94,8 +90,7 @@ static void pl_options (lua_State *L, PoolArgs *a) {
       lua_replace(L, a->init);
     }
     else
-      luaL_argerror(L, 1, lua_pushfstring(L, "unknown option '%s'",
-                                          luaL_tolstring(L, -2, NULL)));
+      lc_option_refuse(L, 1, "unknown option");
     lua_pop(L, 1);
   }
 }
@@ -212,9 +207,6 @@ static int l_pool_workers (lua_State *L) {
 
 /* --- close --------------------------------------------------------------- */
 
-/* A hook that a signal handler set while we waited fires in this call. */
-static int pl_nothing (lua_State *L) { (void)L; return 0; }
-
 /* Looks up this often: in a task, and elsewhere. */
 #define TASK_SLICE_NS 1000000u
 #define SLICE_NS 50000000u
@@ -241,10 +233,7 @@ static int pl_close_go (lua_State *L, Home *home, Pool *p, int cancel) {
     if (f != NULL)
       return lc_fiber_suspend(L, f, slice, NULL, NULL, 0, pl_close_again);
     if (task) lc_wait_block(L, home, NULL, NULL, slice);
-    else {
-      lua_pushcfunction(L, pl_nothing);
-      lua_call(L, 0, 0);
-    }
+    else lc_wait_poke(L);
   }
   lua_pushinteger(L, (lua_Integer)lc_pool_close(p));
   return 1;
@@ -275,15 +264,12 @@ static int l_pool_close (lua_State *L) {
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_pushnil(L);
     while (lua_next(L, 2)) {
-      const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
-                                                        : "";
+      const char *name = lc_option_name(L);
       if (strcmp(name, "cancel") == 0) cancel = lua_toboolean(L, -1);
       else if (strcmp(name, "timeout") == 0 && lua_isnumber(L, -1))
         deadline = lc_deadline(lua_tonumber(L, -1));
       else
-        luaL_argerror(L, 2, lua_pushfstring(L,
-          "unknown option or wrong value: '%s'",
-          luaL_tolstring(L, -2, NULL)));
+        lc_option_refuse(L, 2, "unknown option or wrong value:");
       lua_pop(L, 1);
     }
   }

@@ -14,6 +14,7 @@
 #include "../base/clock.h"
 #include "../pool/fault.h"
 #include "lib.h"
+#include "lib_option.h"
 #include "lib_wait.h"
 #include "source.h"
 
@@ -236,17 +237,6 @@ static int res_take (lua_State *L, Results *r) {
   return lua_gettop(L) - top;
 }
 
-static int res_listen (void *thing, WaitNode *n) {
-  return lc_stream_listen((Stream *)thing, n->waiter);
-}
-
-static void res_unlisten (void *thing, WaitNode *n) {
-  (void)n;
-  lc_stream_unlisten((Stream *)thing);
-}
-
-static const WaitKind res_wait_kind = { res_listen, res_unlisten };
-
 static int res_end (lua_State *L, Results *r) {
   r->ended = 1;
   r->pulled = r->s->pulled;
@@ -335,7 +325,7 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
           return res_give(L, r, mode, -1);
         f = lc_wait_fiber(r->home, L);
         if (f == NULL)
-          lc_wait_block(L, r->home, &res_wait_kind, r->s, r->deadline);
+          lc_wait_block(L, r->home, &lc_wait_stream, r->s, r->deadline);
         else if (lc_stream_listen(r->s, &f->waiter)) {
           r->waiting = 1;
           return lc_fiber_suspend(L, f, r->deadline, res_forget, r,
@@ -506,10 +496,8 @@ typedef struct MapOptions {
 } MapOptions;
 
 static size_t res_positive (lua_State *L, int arg, const char *name) {
-  int isint = 0;
-  lua_Integer n = 0;
-  if (lua_type(L, -1) == LUA_TNUMBER) n = lua_tointegerx(L, -1, &isint);
-  if (!isint || n < 1)
+  lua_Integer n;
+  if (!lc_option_integer(L, -1, &n) || n < 1)
     luaL_argerror(L, arg, lua_pushfstring(L,
       "option '%s' must be an integer of at least 1, got %s", name,
       luaL_tolstring(L, -1, NULL)));
@@ -534,8 +522,7 @@ static OnError res_on_error (lua_State *L, int arg) {
 
 /* The option whose name is second from the top, and its value on top. */
 static void res_option (lua_State *L, int arg, MapOptions *o) {
-  const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2)
-                                                    : "";
+  const char *name = lc_option_name(L);
   if (strcmp(name, "ordered") == 0) o->stream.ordered = lua_toboolean(L, -1);
   else if (strcmp(name, "window") == 0)
     o->stream.window = res_positive(L, arg, name);
@@ -545,9 +532,7 @@ static void res_option (lua_State *L, int arg, MapOptions *o) {
     else o->stream.batch = res_positive(L, arg, name);
   }
   else if (strcmp(name, "on_error") == 0) o->on_error = res_on_error(L, arg);
-  else
-    luaL_argerror(L, arg, lua_pushfstring(L, "unknown option '%s'",
-                                          luaL_tolstring(L, -2, NULL)));
+  else lc_option_refuse(L, arg, "unknown option");
 }
 
 static void res_options (lua_State *L, int arg, MapOptions *o) {

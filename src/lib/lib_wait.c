@@ -12,8 +12,23 @@ Fiber *lc_wait_fiber (Home *home, lua_State *L) {
   return home->worker != NULL ? lc_fiber_here(&home->worker->fibers, L) : NULL;
 }
 
-/* A hook that was set while we slept fires in this call. */
+static int wait_stream_listen (void *thing, WaitNode *n) {
+  return lc_stream_listen((Stream *)thing, n->waiter);
+}
+
+static void wait_stream_unlisten (void *thing, WaitNode *n) {
+  (void)n;
+  lc_stream_unlisten((Stream *)thing);
+}
+
+const WaitKind lc_wait_stream = { wait_stream_listen, wait_stream_unlisten };
+
 static int wait_nothing (lua_State *L) { (void)L; return 0; }
+
+void lc_wait_poke (lua_State *L) {
+  lua_pushcfunction(L, wait_nothing);
+  lua_call(L, 0, 0);
+}
 
 static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
                          void *thing, uint64_t deadline) {
@@ -27,9 +42,7 @@ static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
   woken = lc_home_help(home, &slice)
           || lc_park(&home->parker, slice, home->spin_ns);
   if (thing != NULL) kind->unlisten(thing, &n);
-  if (woken) return;
-  lua_pushcfunction(L, wait_nothing);
-  lua_call(L, 0, 0);
+  if (!woken) lc_wait_poke(L);
 }
 
 /* Within the brackets of lc_pool_help_begin. */

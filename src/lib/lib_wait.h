@@ -21,6 +21,13 @@ typedef struct WaitKind {
   void (*unlisten) (void *thing, WaitNode *n);
 } WaitKind;
 
+/* The thing is a Stream; its consumer waits. */
+extern const WaitKind lc_wait_stream;
+
+/* A hook that was set while we slept (a signal handler's, Ctrl-C) fires in here:
+** raises what it raises. */
+void lc_wait_poke (lua_State *L);
+
 /* The fiber to suspend for a wait here; NULL: use lc_wait_block. */
 Fiber *lc_wait_fiber (Home *home, lua_State *L);
 

@@ -8,8 +8,6 @@
 
 /* --- stopping ----------------------------------------------------------- */
 
-size_t lc_pool_stop (Pool *p) { return lc_schedule_stop(p, NULL); }
-
 void lc_pool_join (Pool *p) {
   int i;
   if (p->joined) return;

@@ -52,8 +52,7 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
 ** the state that opened it.
 */
 size_t lc_pool_close (Pool *p);
-/* The halves of it. */
-size_t lc_pool_stop (Pool *p);
+/* Its second half, after lc_schedule_stop. */
 void lc_pool_join (Pool *p);
 
 /* A pool is a Shared of this kind. The last release stops it, on any thread,
