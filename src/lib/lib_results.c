@@ -521,6 +521,16 @@ static OnError res_on_error (lua_State *L, int arg) {
 }
 
 /* The option whose name is second from the top, and its value on top. */
+/* In nanoseconds; above 0, at most a hundred years. */
+static uint64_t res_seconds (lua_State *L, int arg, const char *name) {
+  lua_Number s = lua_tonumber(L, -1);
+  if (lua_type(L, -1) != LUA_TNUMBER || !(s > 0))
+    luaL_argerror(L, arg, lua_pushfstring(L,
+      "option '%s' must be a number of seconds above 0, got %s", name,
+      luaL_tolstring(L, -1, NULL)));
+  return (uint64_t)((s < 3e9 ? s : 3e9) * 1e9);
+}
+
 static void res_option (lua_State *L, int arg, MapOptions *o) {
   const char *name = lc_option_name(L);
   if (strcmp(name, "ordered") == 0) o->stream.ordered = lua_toboolean(L, -1);
@@ -531,6 +541,8 @@ static void res_option (lua_State *L, int arg, MapOptions *o) {
         && strcmp(lua_tostring(L, -1), "auto") == 0) o->stream.batch = 0;
     else o->stream.batch = res_positive(L, arg, name);
   }
+  else if (strcmp(name, "timeout") == 0)
+    o->stream.timeout = res_seconds(L, arg, name);
   else if (strcmp(name, "on_error") == 0) o->on_error = res_on_error(L, arg);
   else lc_option_refuse(L, arg, "unknown option");
 }

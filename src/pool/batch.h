@@ -25,7 +25,8 @@ typedef enum EntryKind {
   ENTRY_VALUES,       /* a record: what a task returned or yielded */
   ENTRY_END,          /* no record: the task has no more */
   ENTRY_FAULT,        /* records: see fault.h */
-  ENTRY_NOMEM         /* no record: not even a fault could be written */
+  ENTRY_NOMEM,        /* no record: not even a fault could be written */
+  ENTRY_LOST          /* no record: its worker was abandoned */
 } EntryKind;
 
 struct Entry {
@@ -50,6 +51,7 @@ struct Batch {
   int users;          /* the worker's: fibers that run its items */
   uint64_t seed;      /* in a pool with one: the random numbers of an item... */
   uint64_t base;      /* ...are those of (seed, base + index): see run.h */
+  uint64_t timeout;   /* nanoseconds that an item may run; 0: no limit */
   uint64_t busy_ns;   /* time that its entries took to run... */
   uint64_t ran;       /* ...and how many tasks that was */
 };

@@ -16,12 +16,17 @@
 #define LC_FAULT_ERROR "error"
 #define LC_FAULT_MEMORY "memory"
 #define LC_FAULT_TRANSFER "transfer"
+#define LC_FAULT_TIMEOUT "timeout"
+#define LC_FAULT_LOST "lost"
 
 /*
 ** Message handler for the protected calls of tasks: turns the error value
 ** into what lc_fault_open reads: value, message and traceback in one.
 */
 int lc_fault_handler (lua_State *L);
+
+/* Pushes the traceback of `co`, from `level` on. May raise (memory). */
+void lc_fault_trace (lua_State *L, lua_State *co, int level);
 
 /*
 ** The value on top is what a protected call left. Replaces it by three:

@@ -20,6 +20,9 @@
 #define HEAP_PLAIN 0
 #endif
 
+/* What no system has; a sanitizer would stop the program for asking. */
+#define HEAP_MOST ((size_t)-1 / 8)
+
 struct HeapBlock { HeapBlock *next; };
 
 struct HeapChunk {
@@ -148,6 +151,7 @@ static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
     heap_count(h, used - osize);
     return NULL;
   }
+  if (nsize > HEAP_MOST) return NULL;
   if (h->limit != 0 && nsize > osize && used - osize + nsize > h->limit)
     return NULL;
   q = p == NULL ? heap_new(h, nsize) : heap_resize(h, p, osize, nsize);
