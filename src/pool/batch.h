@@ -56,8 +56,9 @@ struct Batch {
   uint64_t ran;       /* ...and how many tasks that was */
 };
 
-/* A buffer larger than this is not kept for the next round. */
-#define LC_BATCH_KEEP (64 * 1024)
+/* A buffer larger than this is not kept for the next round. A worker keeps one,
+** a stream a few: what a large value has used, the next one finds in place. */
+#define LC_BATCH_KEEP ((size_t)2 * 1024 * 1024)
 
 /* NULL without memory. */
 Batch *lc_batch_new (Mem *mem);
