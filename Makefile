@@ -11,13 +11,17 @@ LDFLAGS  ?=
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 BINDIR   ?= $(PREFIX)/bin
+LIBDIR   ?= $(PREFIX)/lib
+INCDIR   ?= $(PREFIX)/include
 LUA_CMOD ?= $(PREFIX)/lib/lua/5.4
 LUA_LMOD ?= $(PREFIX)/share/lua/5.4
 
 # Lua 5.4 is found by pkg-config, unless both of these are given: the folder of
-# lua.h, and the static library that the host binary holds.
+# lua.h, and the static library that the host binary holds. LUA_LINK is what
+# liblacus.so links with then; empty: it finds Lua in the program.
 LUA_INCDIR ?=
 LUA_LIB    ?=
+LUA_LINK   ?=
 
 # What the tests run with: stock Lua (found if empty), busted, LuaRocks.
 LUA      ?=
@@ -35,7 +39,7 @@ V        ?=
 
 # ---- sources, floor by floor: each includes only what stands above it here ---
 
-base   := $(patsubst %,src/base/%.c,mem shared clock thread park random)
+base   := $(patsubst %,src/base/%.c,mem shared clock thread park bell random)
 value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted names object \
 	recall decode_ident encode encode_ident image refuse \
 	record)
@@ -44,6 +48,8 @@ pool   := $(patsubst %,src/pool/%.c,call batch env fault home stream future run 
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option lib_error lib_wait lib_future lib_generate \
 	lib_results lib_random lib_pool lib_coroutine lib_worker lib)
+api    := $(patsubst %,src/api/%.c,api_work api_log api_poll api_future api_generator \
+	api_pool)
 host   := $(patsubst %,src/host/%.c,call options main)
 
 # Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.
@@ -58,6 +64,7 @@ endif
 fuzz   := $(sort $(wildcard spec/fuzz/*.c))
 models := $(sort $(wildcard spec/model/*.pml))
 cbench := $(sort $(wildcard bench/*.c))
+cexamples := $(sort $(wildcard examples/*.c))
 
 # ---- flags -------------------------------------------------------------------
 
@@ -75,6 +82,8 @@ find_lua  = $(shell LUA_INCDIR='$(LUA_INCDIR)' LUA_LIB='$(LUA_LIB)' LUA='$(LUA)'
 lua_flags = $(call once,lua_flags,$(call find_lua,cflags))
 lua_lib   = $(call once,lua_lib,$(call find_lua,lib))
 lua_exe   = $(call once,lua_exe,$(call find_lua,exe))
+lua_link  = $(call once,lua_link,$(or $(LUA_LINK),$(call find_lua,link)))
+lua_package = $(call once,lua_package,$(call find_lua,package))
 busted    = $(call once,busted,$(or $(BUSTED),$(shell command -v busted)))
 
 # The host binary holds all of the Lua core and exports its API, and nothing
@@ -82,10 +91,12 @@ busted    = $(call once,busted,$(or $(BUSTED),$(shell command -v busted)))
 ifeq ($(shell uname),Darwin)
   export_lua = -Wl,-force_load,$(lua_lib) -Wl,-exported_symbol,_lua*
   shared_flags = -bundle -undefined dynamic_lookup
+  lib_flags = -dynamiclib -undefined dynamic_lookup
 else
   export_lua = -Wl,--whole-archive $(lua_lib) -Wl,--no-whole-archive \
 	-Wl,--dynamic-list=$(gen)/lua.list
   shared_flags = -shared
+  lib_flags = -shared -Wl,-soname,liblacus.so.$(abi)
 endif
 
 # ---- what is built ------------------------------------------------------------
@@ -95,11 +106,18 @@ core_src := $(base) $(value) $(run) $(pool) $(shared) $(lib) $(gen)/sugar.c
 core_obj := $(core_src:%.c=$(BUILD)/obj/host/%.o)
 host_obj := $(host:%.c=$(BUILD)/obj/host/%.o)
 mod_obj  := $(core_src:%.c=$(BUILD)/obj/module/%.o)
+api_obj  := $(api:%.c=$(BUILD)/obj/host/%.o)
+lib_obj  := $(mod_obj) $(api:%.c=$(BUILD)/obj/module/%.o)
 core     := $(BUILD)/obj/core.a
 lacus    := $(BUILD)/lacus
 module   := $(BUILD)/module/lacus.so
+archive  := $(BUILD)/lib/liblacus.a
+version  := $(shell sed -n 's/^.define LACUS_VERSION "\(.*\)"/\1/p' src/lacus.h)
+abi      := $(shell sed -n 's/^.define LACUS_ABI //p' src/lacus.h)
+library  := $(BUILD)/lib/liblacus.so.$(abi)
 ctest_bin := $(ctests:%.c=$(BUILD)/%)
 bench_bin := $(cbench:%.c=$(BUILD)/%)
+example_bin := $(cexamples:%.c=$(BUILD)/%)
 fuzz_bin  := $(fuzz:%.c=build/fuzz/%)
 
 # Unless told otherwise, compile on every processor this process may use.
@@ -110,7 +128,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all host module run test check bench bench-value install uninstall clean \
+.PHONY: all host module lib c-examples run test check bench bench-value install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
 	model \
@@ -118,9 +136,11 @@ MAKEFLAGS += --no-print-directory
 
 say = $(if $(V),,@echo '  $(1)' '$(2)';)
 
-all: host module
+all: host module lib
 host: $(lacus)
 module: $(module)
+lib: $(archive) $(library)
+c-examples: $(example_bin)
 
 $(BUILD)/obj/host/%.o: %.c | need
 	@mkdir -p $(@D)
@@ -131,9 +151,22 @@ $(BUILD)/obj/module/%.o: %.c | need
 	$(call say,CC    ,$@)$(CC) $(lc_flags) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 
 # An archive, so that a test of the lowest floor links no Lua.
-$(core): $(core_obj) Makefile
+$(core): $(core_obj) $(api_obj) Makefile
 	@rm -f $@
-	$(call say,AR    ,$@)$(AR) rcs $@ $(core_obj)
+	$(call say,AR    ,$@)$(AR) rcs $@ $(core_obj) $(api_obj)
+
+# The C library. Both are position independent: a game may put the archive into
+# a plug-in. The shared one brings the system's Lua: the archive of Lua could not
+# be put into it, and a second core would be loaded beside the program's own.
+$(archive): $(lib_obj) Makefile
+	@mkdir -p $(@D); rm -f $@
+	$(call say,AR    ,$@)$(AR) rcs $@ $(lib_obj)
+
+$(library): $(lib_obj)
+	@mkdir -p $(@D)
+	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) $(lib_flags) -o $@ \
+	$(lib_obj) $(lua_link) -pthread
+	@ln -sf liblacus.so.$(abi) $(BUILD)/lib/liblacus.so
 
 $(lacus): $(core_obj) $(host_obj) $(gen)/lua.list
 	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $(host_obj) \
@@ -148,6 +181,17 @@ $(ctest_bin) $(bench_bin): $(BUILD)/%: $(BUILD)/obj/host/%.o $(core)
 	@mkdir -p $(@D)
 	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $< $(core) $(lc_libs)
 
+# Examples see the public header alone.
+$(BUILD)/obj/example/%.o: examples/%.c src/lacus.h | need
+	@mkdir -p $(@D) $(BUILD)/include
+	@cp src/lacus.h $(BUILD)/include/lacus.h
+	$(call say,CC    ,$@)$(CC) -std=c11 $(WARN) $(WERROR) -I$(BUILD)/include $(lua_flags) \
+	-pthread $(SANITIZE) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+$(example_bin): $(BUILD)/examples/%: $(BUILD)/obj/example/%.o $(archive)
+	@mkdir -p $(@D)
+	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $< $(archive) $(lc_libs)
+
 $(gen)/lua.list: Makefile
 	@mkdir -p $(@D)
 	@echo '{ lua_*; luaL_*; luaopen_*; };' > $@
@@ -160,7 +204,7 @@ $(gen)/embed: tools/embed.c | need
 	@mkdir -p $(@D)
 	$(call say,CC    ,$@)$(CC) -std=c11 $(WARN) $(lua_flags) $(CFLAGS) -o $@ $< $(lc_libs)
 
--include $(core_obj:.o=.d) $(host_obj:.o=.d) $(mod_obj:.o=.d)
+-include $(core_obj:.o=.d) $(host_obj:.o=.d) $(lib_obj:.o=.d) $(api_obj:.o=.d)
 -include $(ctests:%.c=$(BUILD)/obj/host/%.d) $(cbench:%.c=$(BUILD)/obj/host/%.d)
 
 # ---- what the machine needs ------------------------------------------------------
@@ -202,7 +246,7 @@ check: setup-check
 	  tools/tally begin; $(MAKE) $$part || tools/tally missed $$part; done; tools/tally sum
 
 # Specs learn from these what they run on; spec/support/proc.lua reads them.
-spec_env = LACUS_BIN=$(lacus) LACUS_MODULE=$(module) LACUS_LUA=$(lua_exe)
+spec_env = LACUS_BUILD=$(BUILD) LACUS_BIN=$(lacus) LACUS_MODULE=$(module) LACUS_LUA=$(lua_exe)
 specs    = $(busted) -o spec/support/handler.lua --pattern=_spec $(SPEC_FLAGS) $(or $(SPEC),spec)
 tally    = LIMIT=$(LIMIT) tools/tally
 
@@ -223,11 +267,11 @@ rock:
 	  $(tally) tests rock tools/rock; \
 	else tools/tally skipped rock 'no luarocks'; fi
 
-examples: host
+examples: host c-examples
 	@$(spec_env) $(tally) tests examples $(lacus) tools/examples.lua
 
 symbols: all
-	@LUA=$(lua_exe) $(tally) tests symbols tools/symbols $(lacus) $(module)
+	@LUA=$(lua_exe) $(tally) tests symbols tools/symbols $(lacus) $(module) $(library)
 
 # ---- checks ---------------------------------------------------------------------------
 
@@ -236,7 +280,7 @@ floors:
 
 lists:
 	@$(tally) tests lists $(lua_exe) tools/lists.lua \
-	  $(core_src) -- $(sugar) -- $(host)
+	  $(core_src) -- $(sugar) -- $(host) $(api)
 
 lint:
 	@if command -v luacheck >/dev/null; then \
@@ -252,7 +296,7 @@ warn-gcc warn-clang: warn-%:
 # The amalgamation is to compile as C++ too.
 cplusplus: $(gen)/sugar.c
 	@if command -v g++ >/dev/null; then $(tally) check c++ g++ -x c++ -std=gnu++23 \
-	  -Wall -Wextra -fsyntax-only -Isrc $(lua_flags) -DLACUS_EMBED $(core_src) $(host); \
+	  -Wall -Wextra -fsyntax-only -Isrc $(lua_flags) -DLACUS_EMBED $(core_src) $(api) $(host); \
 	else tools/tally skipped c++ 'no g++'; fi
 
 # These build in folders of their own, but share what is generated.
@@ -289,16 +333,48 @@ fuzz: $(fuzz_bin)
 
 # ---- installing --------------------------------------------------------------------------
 
-install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LUA_CMOD) $(DESTDIR)$(LUA_LMOD)/lacus
-	install -m 755 build/lacus $(DESTDIR)$(BINDIR)/lacus
-	install -m 755 build/module/lacus.so $(DESTDIR)$(LUA_CMOD)/lacus.so
+installed := host module lib
+
+install: $(installed:%=install-%)
+uninstall: $(installed:%=uninstall-%)
+
+install-host: host
+	install -d $(DESTDIR)$(BINDIR)
+	install -m 755 $(lacus) $(DESTDIR)$(BINDIR)/lacus
+uninstall-host:
+	rm -f $(DESTDIR)$(BINDIR)/lacus
+
+install-module: module
+	install -d $(DESTDIR)$(LUA_CMOD) $(DESTDIR)$(LUA_LMOD)/lacus
+	install -m 755 $(module) $(DESTDIR)$(LUA_CMOD)/lacus.so
 	for f in $(wildcard lua/lacus/*.lua); do \
 	  install -m 644 $$f $(DESTDIR)$(LUA_LMOD)/lacus/ || exit 1; done
-
-uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/lacus $(DESTDIR)$(LUA_CMOD)/lacus.so
+uninstall-module:
+	rm -f $(DESTDIR)$(LUA_CMOD)/lacus.so
 	rm -rf $(DESTDIR)$(LUA_LMOD)/lacus
+
+# With the usual folders lacus.pc finds itself, wherever the tree is moved to.
+ifeq ($(LIBDIR)$(INCDIR),$(PREFIX)/lib$(PREFIX)/include)
+  pc_folders := s,@LIBDIR@,$${pcfiledir}/..,; s,@INCDIR@,$${pcfiledir}/../../include,
+else
+  pc_folders := s,@LIBDIR@,$(LIBDIR),; s,@INCDIR@,$(INCDIR),
+endif
+
+install-lib: lib
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCDIR)
+	install -m 644 src/lacus.h $(DESTDIR)$(INCDIR)/lacus.h
+	install -m 644 $(archive) $(DESTDIR)$(LIBDIR)/liblacus.a
+	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/liblacus.so.$(abi)
+	ln -sf liblacus.so.$(abi) $(DESTDIR)$(LIBDIR)/liblacus.so
+	sed '$(pc_folders); s,@VERSION@,$(version),; s,@LUA@,$(lua_package),; \
+	  s,@LUA_FLAGS@,$(if $(lua_package),,$(lua_flags)),; s,@LUA_LINK@,$(LUA_LINK),' \
+	  tools/lacus.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/lacus.pc
+uninstall-lib:
+	rm -f $(DESTDIR)$(INCDIR)/lacus.h $(DESTDIR)$(LIBDIR)/pkgconfig/lacus.pc \
+	  $(DESTDIR)$(LIBDIR)/liblacus.a $(DESTDIR)$(LIBDIR)/liblacus.so \
+	  $(DESTDIR)$(LIBDIR)/liblacus.so.$(abi)
+
+.PHONY: $(installed:%=install-%) $(installed:%=uninstall-%)
 
 clean:
 	rm -rf build

@@ -24,6 +24,7 @@ build = {
         "src/base/mem.c",
         "src/base/thread.c",
         "src/base/park.c",
+        "src/base/bell.c",
         "src/base/shared.c",
         "src/base/random.c",
         "src/value/message.c",

@@ -20,6 +20,7 @@ local function promises(source)
   local list = {}
   for line in source:gmatch "[^\n]+" do
     local text = line:match "%-%->%s?(.*)$"
+    text = text and text:gsub("%s*%*/$", "")
     if text then list[#list + 1] = squeeze(text) end
   end
   return list
@@ -59,6 +60,12 @@ local function run_example(path)
   judge(path, read(path), proc.run({ proc.lacus, path }, { limit = 120 }))
 end
 
+-- The Makefile has built it.
+local function run_program(path)
+  local name = path:match "examples/(.*)%.c$"
+  judge(path, read(path), proc.run({ os.getenv "LACUS_BUILD" .. "/examples/" .. name }, { limit = 120 }))
+end
+
 local function run_page(path)
   local n = 0
   for source in ("\n" .. read(path)):gmatch "\n```lua\n(.-)\n```" do
@@ -79,9 +86,11 @@ local function find(command)
   return list
 end
 
-local paths = #arg > 0 and arg or find "ls examples/*.lua README.md docs/*.md 2>/dev/null"
+local paths = #arg > 0 and arg or find "ls examples/*.lua examples/*.c README.md docs/*.md 2>/dev/null"
 for _, path in ipairs(paths) do
-  if path:find "%.md$" then run_page(path) else run_example(path) end
+  if path:find "%.md$" then run_page(path)
+  elseif path:find "%.c$" then run_program(path)
+  else run_example(path) end
 end
 print(("%d passed, %d failed"):format(passed, failed))
 os.exit(failed == 0)

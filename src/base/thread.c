@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <time.h>
 
 #include "clock.h"
@@ -50,15 +49,9 @@ int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline) {
 #endif
 }
 
-typedef struct ThreadStart {
-  ThreadMain fn;
-  void *ud;
-} ThreadStart;
-
 static void *thread_main (void *p) {
-  ThreadStart s = *(ThreadStart *)p;
-  free(p);
-  s.fn(s.ud);
+  Thread *t = (Thread *)p;
+  t->fn(t->ud);
   return NULL;
 }
 
@@ -82,24 +75,18 @@ int lc_thread_start (Thread *t, ThreadMain fn, void *ud, size_t stack) {
   pthread_attr_t attr;
   sigset_t blocked, old;
   int err;
-  ThreadStart *s = (ThreadStart *)malloc(sizeof(ThreadStart));
-  if (s == NULL) return ENOMEM;
-  s->fn = fn;
-  s->ud = ud;
+  t->fn = fn;
+  t->ud = ud;
   err = pthread_attr_init(&attr);
-  if (err != 0) {
-    free(s);
-    return err;
-  }
+  if (err != 0) return err;
   if (stack > 0) err = pthread_attr_setstacksize(&attr, stack);
   if (err == 0) {
     thread_blocked_signals(&blocked);
     pthread_sigmask(SIG_SETMASK, &blocked, &old);
-    err = pthread_create(&t->t, &attr, thread_main, s);
+    err = pthread_create(&t->t, &attr, thread_main, t);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
   }
   pthread_attr_destroy(&attr);
-  if (err != 0) free(s);
   return err;
 }
 

@@ -13,7 +13,12 @@
 
 typedef struct Mutex { pthread_mutex_t m; } Mutex;
 typedef struct Cond { pthread_cond_t c; } Cond;
-typedef struct Thread { pthread_t t; } Thread;
+typedef void (*ThreadMain)(void *ud);
+typedef struct Thread {
+  pthread_t t;
+  ThreadMain fn;          /* what it runs */
+  void *ud;
+} Thread;
 
 /* 0 on success, else an errno. */
 int lc_mutex_init (Mutex *m);
@@ -30,15 +35,14 @@ void lc_cond_wait (Cond *c, Mutex *m);
 /* 0 when `deadline` (lc_now's nanoseconds) has passed, else 1. */
 int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline);
 
-typedef void (*ThreadMain)(void *ud);
-
 /* The signal that tells a thread to look up. Ignored unless somebody has use
 ** for it; libc and debuggers leave it alone (as Go's runtime found). */
 #if !defined(LACUS_SIGNAL)
 #define LACUS_SIGNAL SIGURG
 #endif
 
-/* 0 on success, else an errno. `stack` in bytes, 0 for the system's own.
+/* 0 on success, else an errno. `stack` in bytes, 0 for the system's own. `t`
+** stays where it is until the thread has begun.
 ** All other signals are blocked in the new thread: they belong to the host. */
 int lc_thread_start (Thread *t, ThreadMain fn, void *ud, size_t stack);
 void lc_thread_join (Thread *t);

@@ -8,31 +8,14 @@
 
 #include <lua.h>
 
+#include "../lacus.h"
 #include "../pool/pool.h"
-
-#define LACUS_VERSION "0.1"
 
 /* Names of metatables in the registry. */
 #define LC_POOL "lacus.pool"
 #define LC_RESULTS "lacus.results"
 #define LC_FUTURE "lacus.future"
 #define LC_ERROR "lacus.error"
-
-#if !defined(LUAMOD_EXPORT)
-#if defined(__GNUC__)
-#define LUAMOD_EXPORT __attribute__((visibility("default")))
-#else
-#define LUAMOD_EXPORT
-#endif
-#endif
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-LUAMOD_EXPORT int luaopen_lacus (lua_State *L);
-#ifdef __cplusplus
-}
-#endif
 
 void lc_lib_error (lua_State *L);
 void lc_lib_results (lua_State *L);

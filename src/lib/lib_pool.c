@@ -178,6 +178,9 @@ static int l_pool_new (lua_State *L) {
   o.shuffle = a.shuffle;
   o.libraries = lc_lib_worker;
   o.grace_ns = a.grace;
+  o.stepped = 0;
+  o.stack = 0;
+  o.hooks = NULL;
   p = lc_pool_open(home, &o, env, error, sizeof error);
   if (p == NULL) return luaL_error(L, "cannot open a pool: %s", error);
   lc_object_push(L, &p->head);
@@ -268,8 +271,9 @@ static int pl_close_again (lua_State *L, int status, lua_KContext cancel) {
 static int pl_close (lua_State *L, Pool *p, int cancel, uint64_t deadline) {
   Home *home = lc_home_open(L, NULL);
   if (p->home != home)
-    return luaL_error(L, "a pool is closed where it was opened, "
-                         "not in a worker");
+    return luaL_error(L, "a pool is closed where it was opened, %s",
+                      home->worker != NULL ? "not in a worker"
+                                           : "which is by the host");
   lua_settop(L, 1);
   lua_pushinteger(L, (lua_Integer)deadline);
   return pl_close_go(L, home, p, cancel);

@@ -18,6 +18,7 @@ PoolWorker *lc_crew_hire (Pool *p, int id, int *err) {
   pw->w.interrupt.grace_ns = p->grace_ns / 2;
   pw->kit.w = &pw->w;
   pw->kit.seeded = p->seeded;
+  pw->w.stack = p->stack;
   pw->epoch = atomic_load_explicit(&p->epoch, memory_order_relaxed);
   snprintf(name, sizeof name, "%s-%d", p->name, id);
   *err = lc_mutex_init(&pw->kit.guard);
@@ -29,7 +30,7 @@ PoolWorker *lc_crew_hire (Pool *p, int id, int *err) {
     lc_mem_free(p->mem, pw, sizeof(PoolWorker));
     return NULL;
   }
-  if (p->inlined) {
+  if (p->inlined || p->stepped) {
     lc_thread_self(&pw->w.thread);
     lc_worker_open(&pw->w);
   }
@@ -41,6 +42,7 @@ PoolWorker *lc_crew_hire (Pool *p, int id, int *err) {
 
 /* It may wait, in C: then it looks when it is woken. */
 void lc_crew_stop (PoolWorker *pw, unsigned turn) {
+  if (!lc_crew_runs(pw)) return;
   lc_interrupt_ask(&pw->w.interrupt, turn);
   lc_interrupt_tell(&pw->w.interrupt, &pw->w.thread);
   lc_unpark(&pw->w.parker);

@@ -48,9 +48,20 @@ struct PoolWorker {
   unsigned epoch;             /* the pool's, when the state was opened */
   unsigned looks;             /* for tasks, so far */
   int helping;                /* runs tasks on top of one that waits */
+  /* guarded by the pool's lock */
+  int stepping;               /* stepped: a thread is in it, and owns it */
   size_t init_at;             /* where env has the init */
   RunKit kit;
 };
+
+/* What a C host wants to be told, on the worker's thread; each may be NULL. */
+typedef struct PoolHooks {
+  void *ud;
+  void (*open) (lua_State *L, void *ud);     /* a new state; may raise */
+  void (*close) (lua_State *L, void *ud);    /* its end; may raise */
+  void (*start) (Worker *w, void *ud);       /* first thing of a thread */
+  void (*stop) (Worker *w, void *ud);        /* the last one */
+} PoolHooks;
 
 /* The longest name of a pool, in bytes. */
 #define LC_POOL_NAME 23
@@ -77,6 +88,10 @@ struct Pool {
   uint64_t spin_ns;
   int inlined;                /* one worker, without a thread: its tasks run
                               ** on the home's thread while that waits */
+  size_t stack;               /* of a worker's thread; 0: the system's */
+  int stepped;                /* workers without threads, which anybody's
+                              ** threads step: see lc_post_step */
+  PoolHooks hooks;
   uint64_t recycle;           /* tasks after which a state is replaced; 0 */
   int seeded;                 /* its tasks have random numbers... */
   uint64_t seed;              /* ...that begin with this: see run.h */
@@ -115,6 +130,11 @@ struct Pool {
 
 static inline PoolWorker *lc_crew_worker (Worker *w) {
   return (PoolWorker *)(void *)w;
+}
+
+/* Whether a thread is in it; lock held. */
+static inline int lc_crew_runs (const PoolWorker *pw) {
+  return !pw->pool->stepped || pw->stepping;
 }
 
 /*

@@ -73,13 +73,18 @@ static int env_no_loader (lua_State *L) {
   return luaL_error(L, "%s", lua_tostring(L, lua_upvalueindex(1)));
 }
 
+/* The opener may have none: then the worker's own stays. */
+static void env_set_path (lua_State *L, int idx, const char *name) {
+  if (lua_isnil(L, idx)) return;
+  lua_pushvalue(L, idx);
+  lua_setfield(L, -2, name);
+}
+
 static void env_set_paths (lua_State *L, int at) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   if (lua_getfield(L, -1, LUA_LOADLIBNAME) == LUA_TTABLE) {
-    lua_pushvalue(L, at);
-    lua_setfield(L, -2, "path");
-    lua_pushvalue(L, at + 1);
-    lua_setfield(L, -2, "cpath");
+    env_set_path(L, at, "path");
+    env_set_path(L, at + 1, "cpath");
   }
   lua_pop(L, 2);
 }

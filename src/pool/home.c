@@ -13,8 +13,7 @@ static const char home_key = 0;
 ** 20 microseconds. */
 #define HOME_SPIN_NS 20000
 
-static int home_gc (lua_State *L) {
-  Home *h = (Home *)lua_touserdata(L, 1);
+void lc_home_end (Home *h) {
   Resident *r;
   for (r = h->residents; r != NULL; r = r->next) r->kind->stop(r);
   for (r = h->residents; r != NULL; r = r->next) r->kind->join(r);
@@ -26,13 +25,33 @@ static int home_gc (lua_State *L) {
   if (h->has_parker) lc_parker_free(&h->parker);
   if (h->owns_mem) lc_mem_retire(h->mem);
   memset(h, 0, sizeof(Home));
+}
+
+int lc_home_init (Home *h, Mem *mem) {
+  int err;
+  memset(h, 0, sizeof(Home));
+  h->mem = mem;
+  err = lc_mutex_init(&h->lock);
+  h->has_lock = err == 0;
+  if (err != 0) return err;
+  err = lc_parker_init(&h->parker);
+  h->has_parker = err == 0;
+  h->cpus = lc_cpus();
+  h->spin_ns = h->cpus > 1 ? HOME_SPIN_NS : 0;
+  return err;
+}
+
+static int home_gc (lua_State *L) {
+  lc_home_end((Home *)lua_touserdata(L, 1));
   return 0;
 }
 
 /* The empty home is in the registry before anything in it is opened: what
 ** raises in between leaks nothing. */
-static Home *home_new (lua_State *L, Worker *worker) {
+static Home *home_new (lua_State *L, Worker *worker, MemFn fn, void *ud) {
   Home *h = (Home *)lua_newuserdatauv(L, sizeof(Home), 0);
+  Mem *mem;
+  int err;
   memset(h, 0, sizeof(Home));
   lua_createtable(L, 0, 2);
   lua_pushcfunction(L, home_gc);
@@ -40,25 +59,21 @@ static Home *home_new (lua_State *L, Worker *worker) {
   lua_pushliteral(L, "lacus.home");
   lua_setfield(L, -2, "__name");
   lua_setmetatable(L, -2);
+  mem = worker != NULL ? worker->mem : lc_mem_new(fn, ud);
+  if (mem == NULL) luaL_error(L, "not enough memory");
+  err = lc_home_init(h, mem);
   h->worker = worker;
-  h->mem = worker != NULL ? worker->mem : lc_mem_new(NULL, NULL);
-  h->owns_mem = worker == NULL && h->mem != NULL;
-  if (h->mem == NULL) luaL_error(L, "not enough memory");
-  h->has_lock = lc_mutex_init(&h->lock) == 0;
-  h->has_parker = lc_parker_init(&h->parker) == 0;
-  if (!h->has_lock || !h->has_parker)
-    luaL_error(L, "lacus: the system gives no lock");
-  h->cpus = lc_cpus();
-  h->spin_ns = h->cpus > 1 ? HOME_SPIN_NS : 0;
+  h->owns_mem = worker == NULL;
+  if (err != 0) luaL_error(L, "lacus: the system gives no lock");
   return h;
 }
 
-Home *lc_home_open (lua_State *L, Worker *worker) {
+static Home *home_open (lua_State *L, Worker *worker, MemFn fn, void *ud) {
   Home *h;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key) == LUA_TUSERDATA)
     h = (Home *)lua_touserdata(L, -1);
   else {
-    h = home_new(L, worker);
+    h = home_new(L, worker, fn, ud);
     h->codec = lc_codec_open(L, h->mem);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
@@ -66,6 +81,14 @@ Home *lc_home_open (lua_State *L, Worker *worker) {
   }
   lua_pop(L, 1);
   return h;
+}
+
+Home *lc_home_open (lua_State *L, Worker *worker) {
+  return home_open(L, worker, NULL, NULL);
+}
+
+Home *lc_home_open_with (lua_State *L, MemFn fn, void *ud) {
+  return home_open(L, NULL, fn, ud);
 }
 
 void lc_home_add (Home *h, Resident *r) {

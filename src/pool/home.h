@@ -63,6 +63,17 @@ typedef struct Home {
 */
 Home *lc_home_open (lua_State *L, struct Worker *worker);
 
+/* Likewise for a state of the host's, with memory from `fn`. */
+Home *lc_home_open_with (lua_State *L, MemFn fn, void *ud);
+
+/*
+** A home without a Lua state: that of a pool which a C host opens. `mem`
+** outlives it. 0 on success, else an errno. It must be ended in either case.
+*/
+int lc_home_init (Home *h, Mem *mem);
+/* Stops, joins and frees its pools. The caller's thread stands for its own. */
+void lc_home_end (Home *h);
+
 /* `r` has been opened here. */
 void lc_home_add (Home *h, Resident *r);
 /* The home's thread has to wait: runs one task that nobody else would, or

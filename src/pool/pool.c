@@ -8,18 +8,27 @@
 
 /* --- stopping ----------------------------------------------------------- */
 
+/* Of a worker without a thread: this one is its. */
+static void pool_close_here (Pool *p, PoolWorker *pw) {
+  Interrupt *before;
+  lc_mutex_lock(&p->lock);
+  pw->stepping = 1;
+  lc_thread_self(&pw->w.thread);
+  lc_mutex_unlock(&p->lock);
+  before = lc_interrupt_enter(&pw->w.interrupt);
+  lc_worker_close(&pw->w);
+  lc_interrupt_leave(before);
+}
+
 void lc_pool_join (Pool *p) {
-  int i;
+  int i, here = p->inlined || p->stepped;
   if (p->joined) return;
   p->joined = 1;
-  if (p->inlined) {
-    Interrupt *before = lc_interrupt_enter(&p->workers[0]->w.interrupt);
-    lc_worker_close(&p->workers[0]->w);
-    lc_interrupt_leave(before);
-  }
-  else lc_watch_wait(p);
+  if (!p->inlined) lc_watch_wait(p);
+  if (here)
+    for (i = 0; i < p->nworkers; i++) pool_close_here(p, p->workers[i]);
   lc_watch_end(p);
-  if (p->inlined) return;
+  if (here) return;
   for (i = 0; i < p->nworkers; i++)
     if (p->workers[i] != NULL) lc_worker_join(&p->workers[i]->w);
 }
@@ -43,6 +52,14 @@ size_t lc_pool_close (Pool *p) {
   dropped = lc_schedule_stop(p, NULL);
   lc_pool_join(p);
   return dropped + (pool_cut(p) - before);
+}
+
+int lc_pool_stopping (Pool *p) {
+  int stopping;
+  lc_mutex_lock(&p->lock);
+  stopping = p->stopping;
+  lc_mutex_unlock(&p->lock);
+  return stopping;
 }
 
 int lc_pool_alive (Pool *p, lua_State *L) {
@@ -256,7 +273,7 @@ static int pool_is_gone (Pool *p) {
   int gone;
   if (!atomic_load_explicit(&p->forgotten, memory_order_acquire)) return 0;
   lc_mutex_lock(&p->lock);
-  gone = p->inlined ? p->stopping : p->gone == p->nworkers;
+  gone = p->inlined || p->stepped ? p->stopping : p->gone == p->nworkers;
   lc_mutex_unlock(&p->lock);
   return gone;
 }
@@ -329,6 +346,9 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->places = pool_places(options);
   p->inlined = options->workers == 0;
   p->grace_ns = options->grace_ns;
+  p->stepped = options->stepped;
+  p->stack = options->stack;
+  if (options->hooks != NULL) p->hooks = *options->hooks;
   p->recycle = options->recycle;
   p->seeded = options->seeded;
   p->seed = options->seed;

@@ -36,6 +36,9 @@ typedef struct PoolOptions {
   int seeded, shuffled;       /* whether there is a: */
   uint64_t seed, shuffle;
   uint64_t grace_ns;          /* that what is stopped has */
+  int stepped;                /* workers have no threads: see lc_post_step */
+  size_t stack;               /* of a thread; 0: the system's */
+  const PoolHooks *hooks;     /* copied; or NULL */
   const char *name;           /* of the pool, for its workers' names */
   lua_CFunction libraries;    /* opens what a worker's state is to have */
 } PoolOptions;
@@ -86,6 +89,8 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to);
 ** Not from a worker of the pool. */
 int lc_pool_finish (Pool *p, uint64_t deadline);
 
+/* Whether it takes no tasks any more. Any thread. */
+int lc_pool_stopping (Pool *p);
 /* Whether it takes tasks; if not, pushes a message that says why not. */
 int lc_pool_alive (Pool *p, lua_State *L);
 

@@ -11,6 +11,13 @@
 #include "schedule.h"
 #include "watch.h"
 
+/* --- threads -------------------------------------------------------------- */
+
+static void post_begin (Worker *w) {
+  PoolHooks *h = &lc_crew_worker(w)->pool->hooks;
+  if (h->start != NULL) h->start(w, h->ud);
+}
+
 /* --- opening -------------------------------------------------------------- */
 
 /* The libraries, then what the pool's opener passed on. Protected. */
@@ -25,6 +32,8 @@ static int post_libraries (lua_State *L) {
   lua_call(L, 0, 0);
   lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
   pw->init_at = at;
+  if (pw->pool->hooks.open != NULL)
+    pw->pool->hooks.open(L, pw->pool->hooks.ud);
   return 0;
 }
 
@@ -151,6 +160,61 @@ int lc_post_step_inlined (Pool *p, uint64_t *until) {
   return 0;
 }
 
+/* --- a task at a time, on anybody's threads --------------------------------- */
+
+/* POST_RAN: the caller owns the worker now. */
+static PostStep post_enter (Pool *p, PoolWorker *pw) {
+  PostStep step = POST_RAN;
+  lc_mutex_lock(&p->lock);
+  if (p->stopping) step = POST_CLOSED;
+  else if (pw->stepping) step = POST_BUSY;
+  else {
+    pw->stepping = 1;
+    lc_thread_self(&pw->w.thread);
+  }
+  lc_mutex_unlock(&p->lock);
+  return step;
+}
+
+/* The last touch of the pool by this thread is the unlock. */
+static void post_leave (Pool *p, PoolWorker *pw) {
+  lc_mutex_lock(&p->lock);
+  pw->stepping = 0;
+  if (p->stopping) lc_cond_broadcast(&p->changed);
+  lc_mutex_unlock(&p->lock);
+}
+
+/* The worker is on the idle list when it parks, so it is woken by who queues
+** a task and by who stops the pool. */
+static PostStep post_serve (Pool *p, PoolWorker *pw, uint64_t deadline) {
+  Task *t;
+  for (;;) {
+    uint64_t until;
+    if (!post_prepare(pw)) return POST_CLOSED;
+    if (lc_schedule_look(p, pw, &t)) break;
+    if (lc_now() >= deadline) return POST_NOTHING;
+    lc_run_idle(&pw->kit);
+    lc_worker_tidy(&pw->w);
+    until = lc_timer_next(&pw->w.fibers);
+    lc_park(&pw->w.parker, until < deadline ? until : deadline, p->spin_ns);
+  }
+  if (t == NULL) return POST_CLOSED;
+  t->run(t, &pw->w);
+  return POST_RAN;
+}
+
+PostStep lc_post_step (Pool *p, int slot, uint64_t deadline) {
+  PoolWorker *pw = p->workers[slot - 1];
+  PostStep step = post_enter(p, pw);
+  Interrupt *before;
+  if (step != POST_RAN) return step;
+  before = lc_interrupt_enter(&pw->w.interrupt);
+  step = post_serve(p, pw, deadline);
+  lc_interrupt_leave(before);
+  post_leave(p, pw);
+  return step;
+}
+
 void lc_pool_recycle (Pool *p) {
   atomic_fetch_add_explicit(&p->epoch, 1, memory_order_relaxed);
   lc_pool_nudge(p);
@@ -160,10 +224,20 @@ WorkerLife lc_pool_life (Worker *w) { return lc_crew_worker(w)->life; }
 
 /* --- closing --------------------------------------------------------------- */
 
+static int post_call_close (lua_State *L) {
+  PoolHooks *h = &lc_crew_worker(lc_worker_of(L))->pool->hooks;
+  h->close(L, h->ud);
+  return 0;
+}
+
 static void post_closing (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
+  PoolHooks *h = &pw->pool->hooks;
   pw->life = WORKER_CLOSES;
   lc_run_close(&pw->kit);
+  if (h->close == NULL) return;
+  lua_pushcfunction(w->L, post_call_close);
+  if (lua_pcall(w->L, 0, 0, 0) != LUA_OK) lua_pop(w->L, 1);
 }
 
 /* The last touch of the pool by this thread, unless it was abandoned. */
@@ -171,6 +245,7 @@ static void post_gone (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
   Pool *p = pw->pool;
   int last;
+  if (p->hooks.stop != NULL) p->hooks.stop(w, p->hooks.ud);
   if (lc_watch_gone(pw, &last)) lc_crew_fire(pw);
   if (last) lc_crew_dispose(p);
 }
@@ -199,6 +274,7 @@ static void post_late (Interrupt *it, uint64_t when) {
 }
 
 void lc_post_host (WorkerHost *host) {
+  host->begin = post_begin;
   host->libraries = post_libraries;
   host->opened = post_opened;
   host->next = post_next;

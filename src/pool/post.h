@@ -19,6 +19,14 @@ void lc_pool_recycle (Pool *p);
 /* One task of an inlined pool; or 0, and *until is cut to its next timer. */
 int lc_post_step_inlined (Pool *p, uint64_t *until);
 
+/*
+** A pool that is stepped: one task of worker number `slot` (from 1) on the
+** calling thread, which owns the worker meanwhile; waits for one until
+** `deadline` (0: not at all). Any thread.
+*/
+typedef enum PostStep { POST_RAN, POST_NOTHING, POST_BUSY, POST_CLOSED } PostStep;
+PostStep lc_post_step (Pool *p, int slot, uint64_t deadline);
+
 /* Owner thread. */
 WorkerLife lc_pool_life (Worker *w);
 

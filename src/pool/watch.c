@@ -17,7 +17,7 @@ static int watch_is_stuck (Pool *p, PoolWorker *pw, uint64_t now) {
     pw->heard = 1;
     pw->since = now;
   }
-  return !p->inlined
+  return !p->inlined && !p->stepped
          && now - pw->since > (pw->heard ? p->grace_ns : 10 * p->grace_ns);
 }
 
@@ -28,7 +28,7 @@ static uint64_t watch_worker (Pool *p, PoolWorker *pw, uint64_t now,
   unsigned turn = lc_interrupt_late(it, now);
   unsigned asked = atomic_load_explicit(&it->asked, memory_order_seq_cst);
   if (turn != 0 && asked != turn) lc_interrupt_ask(it, asked = turn);
-  if (!lc_interrupt_tell(it, &pw->w.thread)) {
+  if (!lc_crew_runs(pw) || !lc_interrupt_tell(it, &pw->w.thread)) {
     pw->seen = 0;
     return atomic_load_explicit(&it->limit, memory_order_seq_cst);
   }
@@ -227,11 +227,19 @@ void lc_watch_cancel (Pool *p, const void *what) {
   if (asked) lc_watch_late(p, lc_now() + FIRST_PAUSE_NS);
 }
 
+/* Lock held. */
+static int watch_is_through (Pool *p) {
+  int i;
+  for (i = 0; p->stepped && i < p->nworkers; i++)
+    if (p->workers[i]->stepping) return 0;
+  return p->stepped || p->gone == p->nworkers;
+}
+
 /* Who has not ended after a while is asked, whatever it does. */
 void lc_watch_wait (Pool *p) {
   uint64_t patience = lc_now() + p->grace_ns;
   lc_mutex_lock(&p->lock);
-  while (p->gone < p->nworkers) {
+  while (!watch_is_through(p)) {
     PoolWorker *stuck;
     uint64_t now = lc_now(), next = watch_look(p, &stuck);
     int i;

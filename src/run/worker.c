@@ -63,6 +63,7 @@ void lc_worker_close (Worker *w) {
 
 static void worker_main (void *ud) {
   Worker *w = (Worker *)ud;
+  w->host->begin(w);
   lc_interrupt_enter(&w->interrupt);
   if (lc_worker_open(w)) {
     Task *t;

@@ -26,6 +26,8 @@ typedef struct Worker Worker;
 
 /* What a worker asks of the floor above. Called on the worker's thread. */
 typedef struct WorkerHost {
+  /* The thread begins; not for a worker without one of its own. */
+  void (*begin) (Worker *w);
   lua_CFunction libraries;     /* opens what the state is to have */
   /* The state is open (error == NULL), or could not be: a C string. */
   void (*opened) (Worker *w, const char *error);

@@ -1,0 +1,178 @@
+/*
+** api_log.c: what scripts print in workers, as whole lines to the host's hook.
+** print and io.write share one line that is being written, as they do on a
+** terminal; warnings have their own.
+*/
+#include <string.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "api.h"
+
+typedef struct LogLine {
+  char *text;
+  size_t len, cap;              /* len < cap, for the zero */
+} LogLine;
+
+/* A worker's. Owner thread only. Made before any script runs in the state, so
+** it is collected after all that scripts have made. */
+typedef struct Log {
+  lacus_pool *p;
+  const char *worker;
+  LogLine out, warning;
+  int warns;                    /* on */
+  int within;                   /* a warning of several pieces */
+  int closed;
+} Log;
+
+/* --- lines --------------------------------------------------------------- */
+
+static int log_append (Log *g, LogLine *line, const char *s, size_t n) {
+  if (line->len + n + 1 > line->cap) {
+    size_t cap = (line->len + n + 1) * 2;
+    char *text = (char *)lc_mem_resize(g->p->mem, line->text, line->cap, cap);
+    if (text == NULL) return 0;
+    line->text = text;
+    line->cap = cap;
+  }
+  memcpy(line->text + line->len, s, n);
+  line->len += n;
+  return 1;
+}
+
+static void log_drop (Log *g, LogLine *line) {
+  lc_mem_free(g->p->mem, line->text, line->cap);
+  memset(line, 0, sizeof *line);
+}
+
+/* The line is whole. A long one leaves no memory behind. */
+static void log_emit (Log *g, LogLine *line, int kind) {
+  const char *text = "";
+  if (line->text != NULL) {
+    line->text[line->len] = '\0';
+    text = line->text;
+  }
+  g->p->o.on_log(g->p->o.ud, kind, g->worker, text, line->len);
+  line->len = 0;
+  if (line->cap > 1024) log_drop(g, line);
+}
+
+/* 0 without memory. */
+static int log_add (Log *g, LogLine *line, int kind, const char *s, size_t n) {
+  const char *end;
+  if (g->closed) return 1;
+  while ((end = (const char *)memchr(s, '\n', n)) != NULL) {
+    if (!log_append(g, line, s, (size_t)(end - s))) return 0;
+    log_emit(g, line, kind);
+    n -= (size_t)(end + 1 - s);
+    s = end + 1;
+  }
+  return n == 0 || log_append(g, line, s, n);
+}
+
+static void log_out (lua_State *L, Log *g, int kind, const char *s, size_t n) {
+  if (!log_add(g, &g->out, kind, s, n)) luaL_error(L, "not enough memory");
+}
+
+/* --- what scripts call ------------------------------------------------------ */
+
+static Log *log_here (lua_State *L) {
+  return (Log *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static int l_log_print (lua_State *L) {
+  Log *g = log_here(L);
+  int n = lua_gettop(L), i;
+  for (i = 1; i <= n; i++) {
+    size_t len;
+    const char *s = luaL_tolstring(L, i, &len);
+    if (i > 1) log_out(L, g, LACUS_LOG_PRINT, "\t", 1);
+    log_out(L, g, LACUS_LOG_PRINT, s, len);
+    lua_pop(L, 1);
+  }
+  log_out(L, g, LACUS_LOG_PRINT, "\n", 1);
+  return 0;
+}
+
+/* Upvalues: log, io.write, io.output, io.stdout. A script may have sent its
+** output elsewhere. */
+static int l_log_write (lua_State *L) {
+  Log *g = log_here(L);
+  int n = lua_gettop(L), i;
+  luaL_checkstack(L, 2, NULL);
+  lua_pushvalue(L, lua_upvalueindex(3));
+  lua_call(L, 0, 1);
+  if (!lua_rawequal(L, -1, lua_upvalueindex(4))) {
+    lua_settop(L, n);
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_insert(L, 1);
+    lua_call(L, n, LUA_MULTRET);
+    return lua_gettop(L);
+  }
+  for (i = 1; i <= n; i++) luaL_checkstring(L, i);
+  for (i = 1; i <= n; i++) {
+    size_t len;
+    const char *s = lua_tolstring(L, i, &len);
+    log_out(L, g, LACUS_LOG_WRITE, s, len);
+  }
+  return 1;
+}
+
+/* Never raises: without memory, what is lost is a warning. */
+static void log_warn (void *ud, const char *msg, int more) {
+  Log *g = (Log *)ud;
+  if (!g->within && !more && msg[0] == '@') {
+    if (strcmp(msg, "@on") == 0) g->warns = 1;
+    else if (strcmp(msg, "@off") == 0) g->warns = 0;
+    return;
+  }
+  g->within = more;
+  if (!g->warns || g->closed) return;
+  log_add(g, &g->warning, LACUS_LOG_WARN, msg, strlen(msg));
+  if (!more) log_emit(g, &g->warning, LACUS_LOG_WARN);
+}
+
+/* --- opening ----------------------------------------------------------------- */
+
+static int l_log_gc (lua_State *L) {
+  Log *g = (Log *)lua_touserdata(L, 1);
+  if (g->out.len > 0) log_emit(g, &g->out, LACUS_LOG_WRITE);
+  lua_setwarnf(L, NULL, NULL);
+  log_drop(g, &g->out);
+  log_drop(g, &g->warning);
+  g->closed = 1;
+  return 0;
+}
+
+/* The Log is on top, and stays. */
+static void log_open_write (lua_State *L) {
+  int log = lua_gettop(L);
+  if (lua_getglobal(L, LUA_IOLIBNAME) == LUA_TTABLE) {
+    lua_pushvalue(L, log);
+    lua_getfield(L, log + 1, "write");
+    lua_getfield(L, log + 1, "output");
+    lua_getfield(L, log + 1, "stdout");
+    lua_pushcclosure(L, l_log_write, 4);
+    lua_setfield(L, log + 1, "write");
+  }
+  lua_settop(L, log);
+}
+
+void lc_log_open (lua_State *L, lacus_pool *p, Worker *w) {
+  Log *g = (Log *)lua_newuserdatauv(L, sizeof(Log), 0);
+  memset(g, 0, sizeof(Log));
+  g->p = p;
+  g->worker = w->name;
+  g->warns = 1;
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, l_log_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, (void *)lc_log_open);
+  log_open_write(L);
+  lua_pushcclosure(L, l_log_print, 1);
+  lua_setglobal(L, "print");
+  lua_setwarnf(L, log_warn, g);
+}
