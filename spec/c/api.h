@@ -40,6 +40,10 @@ static inline void *counter_alloc (void *ud, void *p, size_t osize,
   return q;
 }
 
+static inline long counter_bytes (Counter *c) {
+  return __atomic_load_n(&c->bytes, __ATOMIC_SEQ_CST);
+}
+
 /* --- a host ------------------------------------------------------------------ */
 
 static inline lua_State *host_new (void) {
@@ -59,7 +63,7 @@ static inline int host_run (lua_State *L, const char *code) {
 
 /* Pushes what an expression gives. */
 static inline void host_eval (lua_State *L, const char *expression) {
-  lua_pushfstring(L, "return %s", expression);
+  lua_pushfstring(L, "return (%s)", expression);
   if (luaL_dostring(L, lua_tostring(L, -1)) != LUA_OK)
     CHECK(!"expression failed");
   lua_remove(L, -2);

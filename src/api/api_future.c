@@ -21,13 +21,17 @@ static const SharedKind ticket_kind = { "lacus.ticket", ticket_free };
 
 /*
 ** The future has ended; under its lock. Who ends it holds it, so the future
-** outlives the ticket that may be freed here.
+** outlives the ticket that may be freed here. One that goes into the inbox is
+** not ours any more.
 */
 static void ticket_wake (Waiter *w) {
   lacus_future *t = (lacus_future *)(void *)((char *)w
                       - offsetof(lacus_future, waiter));
-  lc_inbox_leave(t->pool, t->done != NULL ? t : NULL);
-  if (t->done == NULL) lacus_future_free(t);
+  if (t->done != NULL) lc_inbox_leave(t->pool, t);
+  else {
+    lc_inbox_leave(t->pool, NULL);
+    lacus_future_free(t);
+  }
 }
 
 int lc_api_send (lacus_pool *p, Worker *on, Batch *b, lacus_done_fn done,
