@@ -10,6 +10,9 @@
 ** be called. Functions that do not say so never raise. A negative result is
 ** always one of the LACUS_ codes below.
 **
+** A state needs the library `package` (luaL_openlibs) before lacus is used in
+** it; functions that are given a state open lacus there if nobody has.
+**
 ** There is no global state: pools in one process know nothing of each other,
 ** unless a script of the host is given both. The library prints nothing and
 ** ends no process.
@@ -19,7 +22,7 @@
 **   #include <lacus.h>
 **
 **   int main (void) {
-**     lacus_pool_options o = { sizeof o };           all else is 0: defaults
+**     lacus_pool_options o = lacus_pool_defaults();
 **     lacus_error err;
 **     lua_State *L = luaL_newstate();
 **     lacus_pool *pool = lacus_pool_new(&o, &err);
@@ -39,6 +42,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What scripts see as lacus._VERSION. */
 #define LACUS_VERSION "0.1"
@@ -89,8 +93,7 @@ LACUS_API int lacus_abi (void);
 /* --- the module ---------------------------------------------------------- */
 
 /*
-** What `require "lacus"` calls: pushes the module, gives 1. `package` must be
-** open in L (luaL_openlibs). Thread of L. May raise. What it makes ends with L:
+** What `require "lacus"` calls: pushes the module, gives 1. Thread of L. May raise. What it makes ends with L:
 ** lua_close waits for what the scripts of L submitted to pools of their own.
 **
 **   luaL_requiref(L, "lacus", luaopen_lacus, 0);
@@ -152,7 +155,7 @@ typedef struct lacus_pool_options {
   lua_State *from;      /* workers take over package.path, package.cpath and
                         ** the Lua loaders of package.preload from this state;
                         ** NULL: Lua's defaults. Used while the pool opens, on
-                        ** the thread of `from`; lacus is opened in it */
+                        ** the thread of `from` */
   const char *init;     /* a module that each worker's state requires before
                         ** its first task. If it fails, the pool stops */
 
@@ -185,12 +188,20 @@ typedef struct lacus_pool_options {
                   size_t len);
 } lacus_pool_options;
 
+/* Options that say nothing yet, with the size that this header knows. */
+static inline lacus_pool_options lacus_pool_defaults (void) {
+  lacus_pool_options o;
+  memset(&o, 0, sizeof o);
+  o.size = sizeof o;
+  return o;
+}
+
 /*
 ** Opens a pool, and waits until the states of its workers are open. NULL on
 ** failure: then *err (unless err is NULL) says why. Any thread; the pool belongs
 ** to whoever closes it.
 **
-**   lacus_pool_options o = { sizeof o };
+**   lacus_pool_options o = lacus_pool_defaults();
 **   o.on_open = register_game_api;
 **   o.stack = 256 * 1024;
 **   pool = lacus_pool_new(&o, &err);
@@ -223,8 +234,7 @@ LACUS_API long lacus_pool_close (lacus_pool *pool);
 
 /*
 ** Pushes the pool as scripts know it: the same value each time in one state.
-** A script cannot close it. Opens lacus in L if that has not been done. Thread
-** of L. May raise.
+** A script cannot close it. Thread of L. May raise.
 **
 **   lacus_pool_push(L, pool);
 **   lua_setglobal(L, "pool");

@@ -21,6 +21,10 @@ int lacus_abi (void) { return LACUS_ABI; }
 
 Home *lc_api_home (lua_State *L) {
   luaL_checkstack(L, 8, NULL);
+  if (lua_getglobal(L, "require") != LUA_TFUNCTION)
+    luaL_error(L, "lacus needs the library 'package' in this state "
+                  "(luaL_openlibs)");
+  lua_pop(L, 1);
   luaopen_lacus(L);
   lua_pop(L, 1);
   return lc_home_open(L, NULL);
