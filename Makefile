@@ -130,7 +130,7 @@ MAKEFLAGS += --no-print-directory
 .SUFFIXES:
 .PHONY: all host module lib c-examples run test check bench bench-value install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
-	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
+	specs-host specs-lua rock examples outside symbols tsan asan lint floors lists fuzz \
 	model \
 	warn-gcc warn-clang cplusplus print-sources
 
@@ -232,7 +232,7 @@ bench-value: $(filter %/value,$(bench_bin))
 
 # Each part goes on record through tools/tally; a part that crashes, hangs or
 # says nothing counts as a failure. The last line sums them up.
-test_parts  := all symbols ctests specs-host specs-lua rock examples
+test_parts  := all symbols ctests specs-host specs-lua rock examples outside
 check_parts := floors lists lint warn-gcc warn-clang cplusplus tsan asan
 
 test: setup-test
@@ -269,6 +269,9 @@ rock:
 
 examples: host c-examples
 	@$(spec_env) $(tally) tests examples $(lacus) tools/examples.lua
+
+outside: all
+	@CC='$(CC)' $(tally) tests outside tools/outside
 
 symbols: all
 	@LUA=$(lua_exe) $(tally) tests symbols tools/symbols $(lacus) $(module) $(library)
@@ -355,9 +358,9 @@ uninstall-module:
 
 # With the usual folders lacus.pc finds itself, wherever the tree is moved to.
 ifeq ($(LIBDIR)$(INCDIR),$(PREFIX)/lib$(PREFIX)/include)
-  pc_folders := s,@LIBDIR@,$${pcfiledir}/..,; s,@INCDIR@,$${pcfiledir}/../../include,
+  pc_folders := -e 's,@LIBDIR@,$${pcfiledir}/..,; s,@INCDIR@,$${pcfiledir}/../../include,'
 else
-  pc_folders := s,@LIBDIR@,$(LIBDIR),; s,@INCDIR@,$(INCDIR),
+  pc_folders := -e 's,@LIBDIR@,$(LIBDIR),; s,@INCDIR@,$(INCDIR),'
 endif
 
 install-lib: lib
@@ -366,8 +369,8 @@ install-lib: lib
 	install -m 644 $(archive) $(DESTDIR)$(LIBDIR)/liblacus.a
 	install -m 755 $(library) $(DESTDIR)$(LIBDIR)/liblacus.so.$(abi)
 	ln -sf liblacus.so.$(abi) $(DESTDIR)$(LIBDIR)/liblacus.so
-	sed '$(pc_folders); s,@VERSION@,$(version),; s,@LUA@,$(lua_package),; \
-	  s,@LUA_FLAGS@,$(if $(lua_package),,$(lua_flags)),; s,@LUA_LINK@,$(LUA_LINK),' \
+	sed $(pc_folders) -e 's,@VERSION@,$(version),; s,@LUA@,$(lua_package),' \
+	  -e 's,@LUA_FLAGS@,$(if $(lua_package),,$(lua_flags)),; s,@LUA_LINK@,$(LUA_LINK),' \
 	  tools/lacus.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/lacus.pc
 uninstall-lib:
 	rm -f $(DESTDIR)$(INCDIR)/lacus.h $(DESTDIR)$(LIBDIR)/pkgconfig/lacus.pc \
