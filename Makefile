@@ -1,5 +1,5 @@
 # lacus: an embeddable Lua 5.4 worker pool. GNU make; `make help` lists the
-# targets. Everything that is made lies under build/.
+# targets. Everything that is made lies under build/, but for dist/.
 
 # ---- settings: a packager may override any of these -------------------------
 
@@ -128,9 +128,9 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all host module lib c-examples run test check bench bench-value install uninstall clean \
+.PHONY: all host module lib c-examples amalgamation specs-dist outside run test check bench bench-value install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
-	specs-host specs-lua rock examples outside symbols tsan asan lint floors lists fuzz \
+	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
 	model \
 	warn-gcc warn-clang cplusplus print-sources
 
@@ -140,6 +140,7 @@ all: host module lib
 host: $(lacus)
 module: $(module)
 lib: $(archive) $(library)
+amalgamation: dist/lacus.c dist/lacus.h
 c-examples: $(example_bin)
 
 $(BUILD)/obj/host/%.o: %.c | need
@@ -196,6 +197,32 @@ $(gen)/lua.list: Makefile
 	@mkdir -p $(@D)
 	@echo '{ lua_*; luaL_*; luaopen_*; };' > $@
 
+# One file for all; any Lua 5.4 may be the one it meets, so no bytecode in it.
+$(gen)/sugar_text.c: $(gen)/embed $(sugar) $(wildcard lua/lacus)
+	$(call say,EMBED ,$@)$(gen)/embed --source $(sugar) > $@
+
+dist_src := $(base) $(value) $(run) $(pool) $(shared) $(lib) $(gen)/sugar_text.c $(api)
+
+dist/lacus.c: tools/amalgamate.lua $(dist_src) $(wildcard src/*/*.h) | need
+	@mkdir -p dist
+	$(call say,WRITE ,$@)$(lua_exe) tools/amalgamate.lua $(dist_src) > $@
+
+dist/lacus.h: src/lacus.h
+	@mkdir -p dist
+	@cp $< $@
+
+# The host over that one file, for the specs.
+dist_host := $(BUILD)/dist/lacus
+
+$(BUILD)/dist/lacus.o: dist/lacus.c dist/lacus.h
+	@mkdir -p $(@D)
+	$(call say,CC    ,$@)$(CC) -std=c11 $(WARN) -Werror $(lua_flags) -pthread $(SANITIZE) \
+	$(CFLAGS) $(CPPFLAGS) -c -o $@ $<
+
+$(dist_host): $(BUILD)/dist/lacus.o $(host_obj) $(gen)/lua.list
+	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $(host_obj) \
+	$(BUILD)/dist/lacus.o $(export_lua) -lm -ldl -pthread
+
 # The folder is a prerequisite too: a file that goes away counts as a change.
 $(gen)/sugar.c: $(gen)/embed $(sugar) $(wildcard lua/lacus)
 	$(call say,EMBED ,$@)$(gen)/embed $(sugar) > $@
@@ -233,7 +260,7 @@ bench-value: $(filter %/value,$(bench_bin))
 # Each part goes on record through tools/tally; a part that crashes, hangs or
 # says nothing counts as a failure. The last line sums them up.
 test_parts  := all symbols ctests specs-host specs-lua rock examples outside
-check_parts := floors lists lint warn-gcc warn-clang cplusplus tsan asan
+check_parts := floors lists lint warn-gcc warn-clang cplusplus specs-dist tsan asan
 
 test: setup-test
 	@rm -rf build/tally/test
@@ -262,6 +289,11 @@ specs-lua: host module
 	@$(spec_env) LACUS_ON=lua LUA_CPATH='$(BUILD)/module/?.so;;' \
 	  $(tally) tests $(BUILD)/specs-lua $(lua_exe) $(specs) --exclude-tags=host
 
+# Through the host that is made of the amalgamation.
+specs-dist: $(dist_host)
+	@$(subst $(lacus),$(dist_host),$(spec_env)) LACUS_ON=host \
+	  $(tally) tests $(BUILD)/specs-dist $(dist_host) $(specs)
+
 rock:
 	@if command -v luarocks >/dev/null; then LUA=$(lua_exe) LUAROCKS='$(LUAROCKS)' \
 	  $(tally) tests rock tools/rock; \
@@ -270,8 +302,9 @@ rock:
 examples: host c-examples
 	@$(spec_env) $(tally) tests examples $(lacus) tools/examples.lua
 
-outside: all
-	@CC='$(CC)' $(tally) tests outside tools/outside
+outside: all amalgamation
+	@if command -v pkg-config >/dev/null; then CC='$(CC)' $(tally) tests outside tools/outside; \
+	else tools/tally skipped outside 'no pkg-config'; fi
 
 symbols: all
 	@LUA=$(lua_exe) $(tally) tests symbols tools/symbols $(lacus) $(module) $(library)
@@ -380,7 +413,7 @@ uninstall-lib:
 .PHONY: $(installed:%=install-%) $(installed:%=uninstall-%)
 
 clean:
-	rm -rf build
+	rm -rf build dist
 
 # ---- for the tools ---------------------------------------------------------------------------
 
@@ -394,7 +427,8 @@ help:
 	@echo 'make check      set up; warnings, sanitizers, lint, floors, symbols'
 	@echo 'make bench      the benchmarks                     bench-value: C part'
 	@echo 'make install    PREFIX=/usr/local DESTDIR=         uninstall'
-	@echo 'make clean      removes build/'
+	@echo 'make amalgamation  dist/lacus.c and dist/lacus.h, the C library in a file'
+	@echo 'make clean      removes build/ and dist/'
 	@echo
 	@echo 'parts of test:  $(test_parts)'
 	@echo 'parts of check: $(check_parts)'

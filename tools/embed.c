@@ -1,5 +1,6 @@
 /*
-** embed FILE.lua...: writes a C file that holds each file's bytecode.
+** embed [--source] FILE.lua...: writes a C file that holds each file's bytecode;
+** or its text, for a Lua that is not known yet.
 **
 ** It runs while lacus is built, with the Lua that lacus is linked with, and
 ** prints the table that src/lib/sugar.h declares. Debug information is kept, so
@@ -74,7 +75,8 @@ static int write_bytes (lua_State *L, const void *p, size_t n, void *ud) {
   return 0;
 }
 
-static size_t embed (lua_State *L, const char *path, const char *name) {
+static size_t embed (lua_State *L, const char *path, const char *name,
+                     int source) {
   Output out = {0};
   size_t len;
   char *text = read_file(path, &len);
@@ -82,7 +84,8 @@ static size_t embed (lua_State *L, const char *path, const char *name) {
   if (luaL_loadbufferx(L, text, len, lua_tostring(L, -1), "t") != LUA_OK)
     fail(path, lua_tostring(L, -1));
   printf("static const unsigned char %s_lua[] = {\n", name);
-  lua_dump(L, write_bytes, &out, 0);
+  if (source) write_bytes(L, text, len, &out);
+  else lua_dump(L, write_bytes, &out, 0);
   printf("};\n\n");
   lua_settop(L, 0);
   free(text);
@@ -93,21 +96,22 @@ int main (int argc, char **argv) {
   lua_State *L = luaL_newstate();
   char **names = (char **)calloc((size_t)argc, sizeof(char *));
   size_t *sizes = (size_t *)calloc((size_t)argc, sizeof(size_t));
+  int source = argc > 1 && strcmp(argv[1], "--source") == 0, first = 1 + source;
   int i;
   if (L == NULL || names == NULL || sizes == NULL)
     fail("start", "not enough memory");
   printf("/* Made by tools/embed.c from lua/lacus: do not edit. */\n\n");
   printf("#include \"lib/sugar.h\"\n\n");
-  for (i = 1; i < argc; i++) {
+  for (i = first; i < argc; i++) {
     names[i] = module_name(argv[i]);
-    sizes[i] = embed(L, argv[i], names[i]);
+    sizes[i] = embed(L, argv[i], names[i], source);
   }
   printf("const LcSugar lc_sugar[] = {\n");
-  for (i = 1; i < argc; i++)
+  for (i = first; i < argc; i++)
     printf("  {\"%s\", %s_lua, %lu},\n", names[i], names[i],
            (unsigned long)sizes[i]);
   printf("  {NULL, NULL, 0}\n};\n");
-  for (i = 1; i < argc; i++)
+  for (i = first; i < argc; i++)
     free(names[i]);
   free(names);
   free(sizes);

@@ -35,7 +35,7 @@ static int lacus_load_sugar (lua_State *L) {
   const LcSugar *s =
     (const LcSugar *)lua_touserdata(L, lua_upvalueindex(1));
   const char *chunk = lua_pushfstring(L, "@lacus/%s.lua", s->name);
-  if (luaL_loadbufferx(L, (const char *)s->data, s->len, chunk, "b")
+  if (luaL_loadbufferx(L, (const char *)s->data, s->len, chunk, NULL)
       != LUA_OK) return lua_error(L);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);

@@ -26,7 +26,8 @@
 /* Any state that has a handle may use the pool; `closed` is for all. */
 static Pool *pl_check (lua_State *L) {
   Shared *s = lc_object_test(L, 1, &lc_pool_kind);
-  if (s == NULL) luaL_typeerror(L, 1, "pool");
+  while (s == NULL) luaL_typeerror(L, 1, "pool");   /* compilers do not know
+                                                  ** that this is the end */
   return lc_pool_from(s);
 }
 

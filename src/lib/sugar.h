@@ -2,8 +2,9 @@
 ** sugar.h: the Lua part of lacus, as data.
 **
 ** With LACUS_EMBED, every file lua/lacus/NAME.lua (but types.lua) is compiled by
-** tools/embed.c when lacus is built, and stands here as bytecode, so that the
-** binaries need no installed file. A rock is built without LACUS_EMBED and
+** tools/embed.c when lacus is built, and stands here as bytecode (as text in the
+** amalgamation, which is made for any Lua 5.4), so that the binaries need no
+** installed file. A rock is built without LACUS_EMBED and
 ** requires the same files from where LuaRocks has put them.
 */
 
@@ -18,7 +19,7 @@ extern "C" {
 
 typedef struct LcSugar {
   const char *name;           /* NAME, without "lacus."; NULL ends the list */
-  const unsigned char *data;  /* bytecode; load it as chunk "@lacus/NAME.lua" */
+  const unsigned char *data;  /* load it as chunk "@lacus/NAME.lua" */
   size_t len;
 } LcSugar;
 

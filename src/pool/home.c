@@ -24,12 +24,12 @@ void lc_home_end (Home *h) {
   if (h->has_lock) lc_mutex_free(&h->lock);
   if (h->has_parker) lc_parker_free(&h->parker);
   if (h->owns_mem) lc_mem_retire(h->mem);
-  memset(h, 0, sizeof(Home));
+  memset((void *)h, 0, sizeof(Home));
 }
 
 int lc_home_init (Home *h, Mem *mem) {
   int err;
-  memset(h, 0, sizeof(Home));
+  memset((void *)h, 0, sizeof(Home));
   h->mem = mem;
   err = lc_mutex_init(&h->lock);
   h->has_lock = err == 0;
@@ -52,7 +52,7 @@ static Home *home_new (lua_State *L, Worker *worker, MemFn fn, void *ud) {
   Home *h = (Home *)lua_newuserdatauv(L, sizeof(Home), 0);
   Mem *mem;
   int err;
-  memset(h, 0, sizeof(Home));
+  memset((void *)h, 0, sizeof(Home));
   lua_createtable(L, 0, 2);
   lua_pushcfunction(L, home_gc);
   lua_setfield(L, -2, "__gc");

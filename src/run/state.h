@@ -3,8 +3,8 @@
 ** value/codec; does not know our module: it is given the function that opens
 ** its libraries.
 */
-#ifndef lc_state_h
-#define lc_state_h
+#ifndef lc_run_state_h
+#define lc_run_state_h
 
 #include <lua.h>
 
