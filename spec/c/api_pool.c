@@ -59,6 +59,57 @@ static void test_a_script_finds_it_closed (void) {
   lua_close(L);
 }
 
+static void test_the_smallest_stack_holds_what_lua_allows (void) {
+  lua_State *L = host_new();
+  lacus_pool_options o = blank();
+  lacus_pool *p;
+  o.stack = 512 * 1024;
+  p = lacus_pool_new(&o, NULL);
+  REQUIRE(p != NULL);
+  lacus_pool_push(L, p);
+  lua_setglobal(L, "pool");
+  host_run(L, "local function nest(s) return (s:gsub('x', function() "
+              "return nest(s) end)) end "
+              "ok, why = pcall(function() pool:submit(nest, 'x'):get() end) "
+              "assert(why.message:find 'C stack overflow')");
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
+/* What the page for embedders proposes. */
+static void sandbox (lua_State *L, void *ud) {
+  static const char *const gone[] = { "os", "io", "debug", "dofile",
+                                      "loadfile" };
+  size_t i;
+  (void)ud;
+  for (i = 0; i < sizeof gone / sizeof gone[0]; i++) {
+    lua_pushnil(L);
+    lua_setglobal(L, gone[i]);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_pushnil(L);
+    lua_setfield(L, -2, gone[i]);
+    lua_pop(L, 1);
+  }
+}
+
+static void test_on_open_takes_libraries_away (void) {
+  lua_State *L = host_new();
+  lacus_pool_options o = blank();
+  lacus_pool *p;
+  o.on_open = sandbox;
+  p = lacus_pool_new(&o, NULL);
+  REQUIRE(p != NULL);
+  lacus_pool_push(L, p);
+  lua_setglobal(L, "pool");
+  host_run(L, "local pool = pool assert(pool:submit(function() "
+              "local inner = pool:submit(function() return io, os, debug end) "
+              "return select('#', inner:get()), inner:get() end):get() == 3) "
+              "ok, why = pcall(function() pool:submit(os.getenv, 'x'):get() "
+              "end) assert(not ok) assert(why.message:find 'os')");
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
 /* --- refusals ------------------------------------------------------------------ */
 
 static void refused (const lacus_pool_options *o, const char *why) {
@@ -79,6 +130,8 @@ static void test_options_that_make_no_sense_are_refused_by_name (void) {
   refused(&o, "'slots'");
   o = blank(); o.name = "a name that is much too long";
   refused(&o, "'name'");
+  o = blank(); o.stack = 64 * 1024;
+  refused(&o, "'stack'");
   o = blank(); o.linger = -1;
   refused(&o, "'linger'");
 }
@@ -299,6 +352,35 @@ static void test_opening_can_fail_at_every_allocation (void) {
   CHECK(from > 20);
 }
 
+/* As counter_alloc, up to 32 MiB. */
+static void *limited_alloc (void *ud, void *p, size_t osize, size_t nsize) {
+  if (nsize > osize && counter_bytes((Counter *)ud) + (long)(nsize - osize)
+                         > 32L * 1024 * 1024) return NULL;
+  return counter_alloc(ud, p, osize, nsize);
+}
+
+static void test_a_task_that_the_allocator_stops_fails_alone (void) {
+  lua_State *L = host_new();
+  lacus_pool_options o = blank();
+  Counter c = {0, 0, 0};
+  lacus_pool *p;
+  o.alloc = limited_alloc;
+  o.alloc_ud = &c;
+  p = lacus_pool_new(&o, NULL);
+  REQUIRE(p != NULL);
+  lacus_pool_push(L, p);
+  lua_setglobal(L, "pool");
+  host_run(L, "ok, why = pcall(function() return pool:submit(function() "
+              "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t "
+              "end end):get() end) assert(not ok) "
+              "assert(why.kind == 'memory', why.kind) "
+              "assert(pool:submit(load 'return #(\"x\"):rep(1000)'):get() "
+              "== 1000)");
+  lacus_pool_close(p);
+  lua_close(L);
+  CHECK_INT(c.bytes, 0);
+}
+
 static void test_versions (void) {
   lua_State *L = host_new();
   CHECK_STR(lacus_version(), LACUS_VERSION);
@@ -322,6 +404,9 @@ int main (void) {
   RUN(test_recycle_gives_each_worker_a_new_state);
   RUN(test_nothing_is_left_in_the_allocator_after_close);
   RUN(test_opening_can_fail_at_every_allocation);
+  RUN(test_the_smallest_stack_holds_what_lua_allows);
+  RUN(test_on_open_takes_libraries_away);
+  RUN(test_a_task_that_the_allocator_stops_fails_alone);
   RUN(test_versions);
   return check_end();
 }

@@ -13,6 +13,8 @@
 #include "api.h"
 
 #define WORKERS_AT_MOST 1024
+/* LUAI_MAXCCALLS calls of string.gsub within each other need 410 KiB. */
+#define STACK_AT_LEAST (512 * 1024)
 
 const char *lacus_version (void) { return LACUS_VERSION; }
 int lacus_abi (void) { return LACUS_ABI; }
@@ -58,6 +60,8 @@ static const char *opt_wrong (const lacus_pool_options *o) {
     return "options: 'slots' must be from 0 to 1024";
   if (o->slots > 0 && o->workers > 0)
     return "options: a pool with 'slots' has no 'workers'";
+  if (o->stack != 0 && o->stack < STACK_AT_LEAST)
+    return "options: 'stack' must be 524288 bytes at least";
   if (o->name != NULL && strlen(o->name) > LC_POOL_NAME)
     return "options: 'name' must have at most 23 bytes";
   if (!(o->linger >= 0)) return "options: 'linger' must not be negative";
