@@ -326,7 +326,7 @@ lint:
 
 warn-gcc warn-clang: warn-%:
 	@if command -v $* >/dev/null; then $(tally) check warnings-$* $(MAKE) \
-	  BUILD=build/warn-$* CC=$* WERROR=-Werror all ctests-build; \
+	  BUILD=build/warn-$* CC=$* WERROR=-Werror all ctests-build c-examples; \
 	else tools/tally skipped warnings-$* 'no $*'; fi
 
 # The amalgamation is to compile as C++ too.

@@ -34,7 +34,8 @@ static const char find_path[] =
 
 static void path_found (lacus_future *f, void *ud) {
   lua_State *L = (lua_State *)ud;
-  if (lacus_future_get(L, f) < 0) fprintf(stderr, "%s\n", luaL_tolstring(L, -1, NULL));
+  if (lacus_future_get(L, f) < 0 && lacus_future_state(f) == LACUS_FAILED)
+    fprintf(stderr, "%s\n", luaL_tolstring(L, -1, NULL));
   lua_settop(L, 1);                         /* find_path stays */
 }
 

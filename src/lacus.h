@@ -179,7 +179,7 @@ typedef struct lacus_pool_options {
   void (*on_start) (void *ud, int worker, const char *name);
   void (*on_stop) (void *ud, int worker, const char *name);
   /*
-  ** What print, io.write (to the standard output) and warn say in workers, a
+  ** What print, io.write, io.stdout:write and warn say in workers, a
   ** whole line at a time: `line` has no newline at its end and a zero behind
   ** it, and is valid during the call. On the thread of that worker, so several
   ** at once; must not call Lua or wait for the pool. NULL: they print, as Lua
@@ -281,8 +281,8 @@ typedef void (*lacus_done_fn) (lacus_future *f, void *ud);
 ** LACUS_OK; or LACUS_ERROR (a value cannot be sent), LACUS_CLOSED, LACUS_NOMEM:
 ** then a message is pushed, and `done` will not be called. Where there is a
 ** `backlog`, lacus_submit waits until a task ends, and lacus_try_submit gives
-** LACUS_FULL (with a message too): that one never waits. Thread of L; in a
-** worker's state, from its own tasks, too.
+** LACUS_FULL (with a message too): that one never waits. Thread of L. In a
+** worker's state, too; but a task should try, for it could wait for itself.
 **
 **   lua_getglobal(L, "find_path");
 **   lua_pushinteger(L, from);

@@ -115,8 +115,33 @@ static void test_one_pool_serves_several_threads (void) {
   for (i = 0; i < HOSTS; i++) CHECK_INT(u[i].done, 200);
 }
 
+/* What L had begun is dropped; the pool goes on. */
+static void test_a_state_may_end_in_the_middle_of_a_map (void) {
+  lacus_pool *p = pool_of(2);
+  int i;
+  REQUIRE(p != NULL);
+  for (i = 0; i < 20; i++) {
+    lua_State *L = host_new();
+    lacus_future *f;
+    lacus_pool_push(L, p);
+    lua_setglobal(L, "pool");
+    host_run(L, "results = pool:map(function() while true do "
+                "coroutine.yield(('x'):rep(100)) end end, string.upper) "
+                "for i = 1, 5 do results:next() end "
+                "items = pool:generate(function() while true do "
+                "coroutine.yield(1) end end) items() "
+                "future = pool:submit(string.rep, 'x', 1000)");
+    lua_close(L);
+    CHECK_INT(lacus_submit_work(p, l_work, NULL, NULL, NULL, &f), LACUS_OK);
+    CHECK_INT(lacus_future_wait(f, -1), 1);
+    lacus_future_free(f);
+  }
+  lacus_pool_close(p);
+}
+
 int main (void) {
   RUN(test_hosts_know_nothing_of_each_other);
   RUN(test_one_pool_serves_several_threads);
+  RUN(test_a_state_may_end_in_the_middle_of_a_map);
   return check_end();
 }

@@ -309,7 +309,11 @@ static void test_lines_come_whole (void) {
   logged("print('a', 1, nil) print('b\\nc')", "p:a\t1\tnil|p:b|p:c|");
   logged("io.write('x', 1) io.write('y\\nz') print 'end'", "w:x1y|p:zend|");
   logged("print() io.write('left open')", "p:|w:left open|");
-  logged("io.write('a\\n'):write('')", "w:a|");
+  logged("io.write('a'):write('b', 1, '\\n') io.stdout:write('c\\n')",
+         "w:ab1|w:c|");
+  logged("local f = io.tmpfile() f:write('quiet') f:seek 'set' "
+         "print(f:read 'a', pcall(io.write, {}))", "p:quiet\tfalse\tbad "
+         "argument #1 to 'io.write' (string expected, got table)|");
 }
 
 static void test_warnings_come_too (void) {

@@ -59,11 +59,23 @@ static void test_a_script_finds_it_closed (void) {
   lua_close(L);
 }
 
+/* Under a sanitizer every frame is larger. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SMALLEST_STACK (4096 * 1024)
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SMALLEST_STACK (4096 * 1024)
+#endif
+#if !defined(SMALLEST_STACK)
+#define SMALLEST_STACK (512 * 1024)
+#endif
+
 static void test_the_smallest_stack_holds_what_lua_allows (void) {
   lua_State *L = host_new();
   lacus_pool_options o = blank();
   lacus_pool *p;
-  o.stack = 512 * 1024;
+  o.stack = SMALLEST_STACK;
   p = lacus_pool_new(&o, NULL);
   REQUIRE(p != NULL);
   lacus_pool_push(L, p);

@@ -95,28 +95,44 @@ static int l_log_print (lua_State *L) {
   return 0;
 }
 
-/* Upvalues: log, io.write, io.output, io.stdout. A script may have sent its
-** output elsewhere. */
-static int l_log_write (lua_State *L) {
-  Log *g = log_here(L);
-  int n = lua_gettop(L), i;
-  luaL_checkstack(L, 2, NULL);
-  lua_pushvalue(L, lua_upvalueindex(3));
-  lua_call(L, 0, 1);
-  if (!lua_rawequal(L, -1, lua_upvalueindex(4))) {
-    lua_settop(L, n);
-    lua_pushvalue(L, lua_upvalueindex(2));
-    lua_insert(L, 1);
-    lua_call(L, n, LUA_MULTRET);
-    return lua_gettop(L);
-  }
-  for (i = 1; i <= n; i++) luaL_checkstring(L, i);
-  for (i = 1; i <= n; i++) {
+/* The strings from `first` on; gives the file, which is io.stdout. */
+static int log_strings (lua_State *L, int first, int last) {
+  int i;
+  for (i = first; i <= last; i++) luaL_checkstring(L, i);
+  for (i = first; i <= last; i++) {
     size_t len;
     const char *s = lua_tolstring(L, i, &len);
-    log_out(L, g, LACUS_LOG_WRITE, s, len);
+    log_out(L, log_here(L), LACUS_LOG_WRITE, s, len);
   }
+  lua_pushvalue(L, lua_upvalueindex(3));
   return 1;
+}
+
+/* As if the function in upvalue 2 had been called. */
+static int log_pass_on (lua_State *L) {
+  lua_pushvalue(L, lua_upvalueindex(2));
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* Upvalues: log, io.write, io.stdout, io.output. A script may have sent its
+** output elsewhere. */
+static int l_log_write (lua_State *L) {
+  int n = lua_gettop(L), ours;
+  luaL_checkstack(L, 2, NULL);
+  lua_pushvalue(L, lua_upvalueindex(4));
+  lua_call(L, 0, 1);
+  ours = lua_rawequal(L, -1, lua_upvalueindex(3));
+  lua_settop(L, n);
+  return ours ? log_strings(L, 1, n) : log_pass_on(L);
+}
+
+/* file:write. Upvalues: log, the method itself, io.stdout. */
+static int l_log_file_write (lua_State *L) {
+  luaL_checkstack(L, 2, NULL);
+  if (!lua_rawequal(L, 1, lua_upvalueindex(3))) return log_pass_on(L);
+  return log_strings(L, 2, lua_gettop(L));
 }
 
 /* Never raises: without memory, what is lost is a warning. */
@@ -145,16 +161,28 @@ static int l_log_gc (lua_State *L) {
   return 0;
 }
 
+/* The library io is at log + 1. */
+static void log_open_method (lua_State *L, int log) {
+  luaL_getmetatable(L, LUA_FILEHANDLE);
+  lua_getfield(L, -1, "__index");
+  lua_pushvalue(L, log);
+  lua_getfield(L, -2, "write");
+  lua_getfield(L, log + 1, "stdout");
+  lua_pushcclosure(L, l_log_file_write, 3);
+  lua_setfield(L, -2, "write");
+}
+
 /* The Log is on top, and stays. */
 static void log_open_write (lua_State *L) {
   int log = lua_gettop(L);
   if (lua_getglobal(L, LUA_IOLIBNAME) == LUA_TTABLE) {
     lua_pushvalue(L, log);
     lua_getfield(L, log + 1, "write");
-    lua_getfield(L, log + 1, "output");
     lua_getfield(L, log + 1, "stdout");
+    lua_getfield(L, log + 1, "output");
     lua_pushcclosure(L, l_log_write, 4);
     lua_setfield(L, log + 1, "write");
+    log_open_method(L, log);
   }
   lua_settop(L, log);
 }
