@@ -33,7 +33,7 @@ Home *lc_api_home (lua_State *L) {
 }
 
 void lacus_open (lua_State *L, lacus_alloc_fn alloc, void *ud) {
-  lc_home_open_with(L, alloc, ud);
+  lc_home_set_memory(L, alloc, ud);
   luaL_requiref(L, "lacus", luaopen_lacus, 0);
 }
 
@@ -222,7 +222,7 @@ static int pool_open (lacus_pool *p, lacus_error *err) {
   o.p = p;
   o.init = p->o.init;
   lc_message_init(&o.env, p->mem);
-  if (lc_home_init(&p->home, p->mem) == 0 && open_prepare(&o, err)) {
+  if (lc_home_init(&p->home, p->mem) && open_prepare(&o, err)) {
     snprintf(err->text, sizeof err->text, "not enough memory");
     open_pool(&o, err);
   }

@@ -304,7 +304,7 @@ static int call_step (lua_State *L, int idx, Generator *g, int nsend) {
 
 static const GeneratorKind iter_kind = {iter_step, body_close, NULL,
   "a generator that lacus.iter made", NULL};
-static const GeneratorKind body_call_kind = {call_step, body_close, NULL,
+static const GeneratorKind call_kind = {call_step, body_close, NULL,
   "an iterator function", NULL};
 
 /* The first step settles it. */
@@ -320,7 +320,7 @@ static int function_step (lua_State *L, int idx, Generator *g, int nsend) {
     return body_item(L, idx, g, n);
   }
   if (status != LUA_OK) return body_failed(L, idx, g, status);
-  g->kind = &body_call_kind;
+  g->kind = &call_kind;
   if (n > 0 && !lua_isnil(co, -n)) return body_item(L, idx, g, n);
   lua_pop(co, n);
   return body_end(L, idx, g);

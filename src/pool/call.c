@@ -10,7 +10,7 @@ static void call_free (Shared *s) {
   lc_mem_free(call->mem, call, sizeof(Call));
 }
 
-static const SharedKind call_kind = { "lacus.call", call_free };
+static const SharedKind call_shared_kind = { "lacus.call", call_free };
 
 EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
                           Call **made) {
@@ -18,7 +18,7 @@ EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
   Call *call = (Call *)lc_mem_zalloc(mem, sizeof(Call));
   *made = call;
   if (call == NULL) return LC_NOMEM;
-  lc_shared_init(&call->head, &call_kind);
+  lc_shared_init(&call->head, &call_shared_kind);
   call->mem = mem;
   lc_message_init(&call->msg, mem);
   /* The caller has *made by now: should this raise, it releases it. */

@@ -27,31 +27,54 @@ void lc_home_end (Home *h) {
   memset((void *)h, 0, sizeof(Home));
 }
 
-int lc_home_init (Home *h, Mem *mem) {
-  int err;
-  memset((void *)h, 0, sizeof(Home));
-  h->mem = mem;
-  err = lc_mutex_init(&h->lock);
-  h->has_lock = err == 0;
-  if (err != 0) return err;
-  err = lc_parker_init(&h->parker);
-  h->has_parker = err == 0;
-  h->cpus = lc_cpus();
-  h->spin_ns = h->cpus > 1 ? HOME_SPIN_NS : 0;
-  return err;
-}
-
 static int home_gc (lua_State *L) {
   lc_home_end((Home *)lua_touserdata(L, 1));
   return 0;
 }
 
+int lc_home_init (Home *h, Mem *mem) {
+  memset((void *)h, 0, sizeof(Home));
+  h->mem = mem;
+  h->has_lock = lc_mutex_init(&h->lock) == 0;
+  h->has_parker = lc_parker_init(&h->parker) == 0;
+  h->cpus = lc_cpus();
+  h->spin_ns = h->cpus > 1 ? HOME_SPIN_NS : 0;
+  return h->has_lock && h->has_parker;
+}
+
+/* --- the home of a state --------------------------------------------------- */
+
+/* In the registry: see lc_home_set_memory. */
+#define HOME_MEMORY "lacus.memory"
+
+typedef struct HomeMemory {
+  MemFn fn;
+  void *ud;
+} HomeMemory;
+
+void lc_home_set_memory (lua_State *L, MemFn fn, void *ud) {
+  HomeMemory *m = (HomeMemory *)lua_newuserdatauv(L, sizeof(HomeMemory), 0);
+  m->fn = fn;
+  m->ud = ud;
+  lua_setfield(L, LUA_REGISTRYINDEX, HOME_MEMORY);
+}
+
+static Mem *home_memory (lua_State *L) {
+  HomeMemory *m;
+  Mem *mem;
+  lua_getfield(L, LUA_REGISTRYINDEX, HOME_MEMORY);
+  m = (HomeMemory *)lua_touserdata(L, -1);
+  mem = m != NULL ? lc_mem_new(m->fn, m->ud) : lc_mem_new(NULL, NULL);
+  lua_pop(L, 1);
+  if (mem == NULL) luaL_error(L, "not enough memory");
+  return mem;
+}
+
 /* The empty home is in the registry before anything in it is opened: what
 ** raises in between leaks nothing. */
-static Home *home_new (lua_State *L, Worker *worker, MemFn fn, void *ud) {
+static Home *home_new (lua_State *L, Worker *worker) {
   Home *h = (Home *)lua_newuserdatauv(L, sizeof(Home), 0);
-  Mem *mem;
-  int err;
+  int able;
   memset((void *)h, 0, sizeof(Home));
   lua_createtable(L, 0, 2);
   lua_pushcfunction(L, home_gc);
@@ -59,21 +82,19 @@ static Home *home_new (lua_State *L, Worker *worker, MemFn fn, void *ud) {
   lua_pushliteral(L, "lacus.home");
   lua_setfield(L, -2, "__name");
   lua_setmetatable(L, -2);
-  mem = worker != NULL ? worker->mem : lc_mem_new(fn, ud);
-  if (mem == NULL) luaL_error(L, "not enough memory");
-  err = lc_home_init(h, mem);
+  able = lc_home_init(h, worker != NULL ? worker->mem : home_memory(L));
   h->worker = worker;
   h->owns_mem = worker == NULL;
-  if (err != 0) luaL_error(L, "lacus: the system gives no lock");
+  if (!able) luaL_error(L, "lacus: the system gives no lock");
   return h;
 }
 
-static Home *home_open (lua_State *L, Worker *worker, MemFn fn, void *ud) {
+Home *lc_home_open (lua_State *L, Worker *worker) {
   Home *h;
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key) == LUA_TUSERDATA)
     h = (Home *)lua_touserdata(L, -1);
   else {
-    h = home_new(L, worker, fn, ud);
+    h = home_new(L, worker);
     h->codec = lc_codec_open(L, h->mem);
     lua_pushvalue(L, -1);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
@@ -81,14 +102,6 @@ static Home *home_open (lua_State *L, Worker *worker, MemFn fn, void *ud) {
   }
   lua_pop(L, 1);
   return h;
-}
-
-Home *lc_home_open (lua_State *L, Worker *worker) {
-  return home_open(L, worker, NULL, NULL);
-}
-
-Home *lc_home_open_with (lua_State *L, MemFn fn, void *ud) {
-  return home_open(L, NULL, fn, ud);
 }
 
 void lc_home_add (Home *h, Resident *r) {

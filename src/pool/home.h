@@ -63,12 +63,12 @@ typedef struct Home {
 */
 Home *lc_home_open (lua_State *L, struct Worker *worker);
 
-/* Likewise for a state of the host's, with memory from `fn`. */
-Home *lc_home_open_with (lua_State *L, MemFn fn, void *ud);
+/* Before the home is made: where its memory is to come from. May raise. */
+void lc_home_set_memory (lua_State *L, MemFn fn, void *ud);
 
 /*
 ** A home without a Lua state: that of a pool which a C host opens. `mem`
-** outlives it. 0 on success, else an errno. It must be ended in either case.
+** outlives it. 0 when the system gives no lock. It must be ended in either case.
 */
 int lc_home_init (Home *h, Mem *mem);
 /* Stops, joins and frees its pools. The caller's thread stands for its own. */
