@@ -48,12 +48,14 @@ pool   := $(patsubst %,src/pool/%.c,call batch env fault home stream future run 
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option lib_error lib_wait lib_future lib_generate \
 	lib_results lib_random lib_pool lib_coroutine lib_worker lib)
-api    := $(patsubst %,src/api/%.c,api_work api_log api_poll api_future api_generator \
-	api_pool)
 host   := $(patsubst %,src/host/%.c,call options main)
 
 # Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.
 sugar  := $(filter-out %/types.lua,$(sort $(wildcard lua/lacus/*.lua)))
+
+# What lacus.h declares, beside lib: in the C library alone.
+api    := $(patsubst %,src/api/%.c,api_work api_log api_poll api_future api_generator \
+	api_pool)
 
 # Programs: each file is one.
 ctests := $(sort $(wildcard spec/c/*.c))
