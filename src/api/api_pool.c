@@ -219,6 +219,7 @@ static lacus_pool *pool_create (const lacus_pool_options *o) {
 
 static int pool_open (lacus_pool *p, lacus_error *err) {
   Opening o;
+  memset(&o, 0, sizeof o);
   o.p = p;
   o.init = p->o.init;
   lc_message_init(&o.env, p->mem);
