@@ -93,8 +93,9 @@ LACUS_API int lacus_abi (void);
 /* --- the module ---------------------------------------------------------- */
 
 /*
-** What `require "lacus"` calls: pushes the module, gives 1. Thread of L. May raise. What it makes ends with L:
-** lua_close waits for what the scripts of L submitted to pools of their own.
+** What `require "lacus"` calls: pushes the module, gives 1. Thread of L. May
+** raise. What it makes ends with L: lua_close waits for what the scripts of L
+** submitted to pools of their own (see lacus_open).
 **
 **   luaL_requiref(L, "lacus", luaopen_lacus, 0);
 */
@@ -109,9 +110,11 @@ typedef void *(*lacus_alloc_fn) (void *ud, void *p, size_t osize,
                                  size_t nsize);
 
 /*
-** Opens the module in L for `require` to find and pushes it; memory outside of
-** Lua states, and that of workers of pools that scripts of L open, comes from
-** `alloc` (NULL: the C library's), which must outlive L and them. Before
+** Opens the module in L for `require` to find and pushes it, as a program would
+** have it that has more to do than to wait for its scripts: lua_close drops what
+** they submitted to pools of their own and has not begun (instead of finishing
+** it), and memory outside of Lua states, and that of those pools' workers,
+** comes from `alloc` (NULL: the C library's), which must outlive L. Before
 ** anything else of lacus in L: later, the allocator stays what it is. Thread of
 ** L. May raise.
 **
@@ -279,7 +282,8 @@ typedef void (*lacus_done_fn) (lacus_future *f, void *ud);
 ** caller's, to be let go with lacus_future_free.
 **
 ** LACUS_OK; or LACUS_ERROR (a value cannot be sent), LACUS_CLOSED, LACUS_NOMEM:
-** then a message is pushed, and `done` will not be called. Where there is a
+** then a message is pushed (nil where the stack cannot grow), and `done` will
+** not be called. Where there is a
 ** `backlog`, lacus_submit waits until a task ends, and lacus_try_submit gives
 ** LACUS_FULL (with a message too): that one never waits. Thread of L. In a
 ** worker's state, too; but a task should try, for it could wait for itself.
@@ -357,8 +361,8 @@ LACUS_API int lacus_future_cancel (lacus_future *f);
 /*
 ** Pushes what the task gave and gives the number of values. Or LACUS_ERROR:
 ** pushes the error object (its tostring has the worker's traceback), also when
-** the task was cancelled; or LACUS_PENDING: pushes nothing. As often as wanted,
-** in any state. Thread of L.
+** the task was cancelled; or LACUS_PENDING, or LACUS_NOMEM (the stack cannot
+** grow): pushes nothing. As often as wanted, in any state. Thread of L.
 **
 **   void path_found (lacus_future *f, void *unit) {
 **     int n = lacus_future_get(L, f);
@@ -414,8 +418,8 @@ LACUS_API void lacus_generator_push (lua_State *L, lacus_next_fn next,
 
 /*
 ** Pushes a generator of the value at `idx`: whatever pool:map takes as a source
-** (a generator is its own). LACUS_OK; or LACUS_ERROR: pushes the error value.
-** Thread of L.
+** (a generator is its own). LACUS_OK; or LACUS_ERROR: pushes the error value; or
+** LACUS_NOMEM. Thread of L.
 **
 **   lua_getglobal(L, "waves");
 **   lacus_generator_new(L, -1);
@@ -426,7 +430,8 @@ LACUS_API int lacus_generator_new (lua_State *L, int idx);
 /*
 ** One step of the generator at `idx`: pushes the values of the item and gives
 ** their number; or LACUS_END; or LACUS_ERROR: pushes the error value, and the
-** generator has ended. LACUS_MISUSE: it is no generator. Thread of L.
+** generator has ended. LACUS_MISUSE: it is no generator; LACUS_NOMEM. Thread
+** of L.
 */
 LACUS_API int lacus_generator_next (lua_State *L, int idx);
 

@@ -312,6 +312,16 @@ static void test_recycle_gives_each_worker_a_new_state (void) {
   lua_close(L);
 }
 
+static void test_what_scripts_submitted_does_not_hold_a_host_up (void) {
+  lua_State *L = luaL_newstate();
+  luaL_openlibs(L);
+  lacus_open(L, NULL, NULL);
+  lua_setglobal(L, "lacus");
+  host_run(L, "pool = lacus.pool(1) for i = 1, 10 do "
+              "pool:submit(lacus.sleep, 100000) end");
+  lua_close(L);                          /* or this test takes a day */
+}
+
 /* --- memory --------------------------------------------------------------------- */
 
 static void test_nothing_is_left_in_the_allocator_after_close (void) {
@@ -414,6 +424,7 @@ int main (void) {
   RUN(test_workers_take_over_the_paths_of_a_state);
   RUN(test_an_init_that_fails_stops_the_pool);
   RUN(test_recycle_gives_each_worker_a_new_state);
+  RUN(test_what_scripts_submitted_does_not_hold_a_host_up);
   RUN(test_nothing_is_left_in_the_allocator_after_close);
   RUN(test_opening_can_fail_at_every_allocation);
   RUN(test_the_smallest_stack_holds_what_lua_allows);

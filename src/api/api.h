@@ -8,8 +8,8 @@
 ** lacus_poll finds it. Holders: the host, if it asked for one; and the future's
 ** list or the inbox, until the ticket is through.
 **
-** Lock order: a future's lock, then inbox.lock. No Lua, no callback of the
-** host's under it.
+** Lock order: a future's lock, then inbox.lock, then pool.lock. No Lua, no
+** callback of the host's under it.
 */
 #ifndef lc_api_h
 #define lc_api_h

@@ -119,6 +119,11 @@ static int submit_lua (lacus_pool *p, lua_State *L, int nargs, int wait,
   s.done = done;
   s.ud = ud;
   s.future = future;
+  if (!lua_checkstack(L, 3)) {
+    lua_settop(L, at - 1);
+    lua_pushnil(L);
+    return LACUS_NOMEM;
+  }
   s.status = lc_inbox_enter(p, wait);
   s.room = s.status == LACUS_OK;
   if (!s.room) {
@@ -129,7 +134,6 @@ static int submit_lua (lacus_pool *p, lua_State *L, int nargs, int wait,
     return s.status;
   }
   s.status = LACUS_ERROR;
-  lua_checkstack(L, 2);
   lua_pushcfunction(L, submit_encode);
   lua_insert(L, at);
   lua_pushlightuserdata(L, &s);
@@ -214,7 +218,7 @@ static int future_values (lua_State *L) {
 int lacus_future_get (lua_State *L, lacus_future *f) {
   int top = lua_gettop(L);
   if (!lc_future_ended(lc_future_state(f->f))) return LACUS_PENDING;
-  lua_checkstack(L, 2);
+  if (!lua_checkstack(L, 2)) return LACUS_NOMEM;
   lua_pushcfunction(L, future_values);
   lua_pushlightuserdata(L, f);
   if (lua_pcall(L, 1, LUA_MULTRET, 0) != LUA_OK) return LACUS_ERROR;

@@ -99,7 +99,7 @@ static int hgen_end (lua_State *L) {
 /* Calls f with the value at `idx`. */
 static int hgen_call (lua_State *L, int idx, lua_CFunction f, int nresults) {
   idx = lua_absindex(L, idx);
-  lua_checkstack(L, 3);
+  if (!lua_checkstack(L, 3)) return LACUS_NOMEM;
   lua_pushcfunction(L, f);
   lua_pushvalue(L, idx);
   return lua_pcall(L, 1, nresults, 0) == LUA_OK ? LACUS_OK : LACUS_ERROR;
@@ -112,8 +112,8 @@ int lacus_generator_new (lua_State *L, int idx) {
 int lacus_generator_next (lua_State *L, int idx) {
   int n;
   if (lc_generator_test(L, idx) == NULL) return LACUS_MISUSE;
-  if (hgen_call(L, idx, hgen_advance, LUA_MULTRET) != LACUS_OK)
-    return LACUS_ERROR;
+  n = hgen_call(L, idx, hgen_advance, LUA_MULTRET);
+  if (n != LACUS_OK) return n;
   n = (int)lua_tointeger(L, -1);
   lua_pop(L, 1);
   return n >= 0 ? n : LACUS_END;

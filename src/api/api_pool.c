@@ -34,6 +34,7 @@ Home *lc_api_home (lua_State *L) {
 
 void lacus_open (lua_State *L, lacus_alloc_fn alloc, void *ud) {
   lc_home_set_memory(L, alloc, ud);
+  lc_home_open(L, NULL)->hurry = 1;
   luaL_requiref(L, "lacus", luaopen_lacus, 0);
 }
 
