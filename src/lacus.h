@@ -246,7 +246,11 @@ LACUS_API long lacus_pool_close (lacus_pool *pool);
 */
 LACUS_API void lacus_pool_push (lua_State *L, lacus_pool *pool);
 
-/* The number of workers, or of slots. Any thread; cannot fail. */
+/*
+** The number of workers, or of slots. Any thread; cannot fail.
+**
+**   for (i = 1; i <= lacus_pool_workers(pool); i++) start_my_thread(i);
+*/
 LACUS_API int lacus_pool_workers (const lacus_pool *pool);
 
 /*
@@ -343,7 +347,11 @@ enum {
   LACUS_QUEUED, LACUS_RUNNING, LACUS_DONE, LACUS_FAILED, LACUS_CANCELLED
 };
 
-/* One of those. Never waits. Any thread; cannot fail. */
+/*
+** One of those. Never waits. Any thread; cannot fail.
+**
+**   if (lacus_future_state(f) == LACUS_CANCELLED) forget(unit);
+*/
 LACUS_API int lacus_future_state (lacus_future *f);
 
 /*
@@ -355,7 +363,11 @@ LACUS_API int lacus_future_state (lacus_future *f);
 */
 LACUS_API int lacus_future_wait (lacus_future *f, double seconds);
 
-/* 1 if the task will not run; 0 if it is too late for that. Any thread. */
+/*
+** 1 if the task will not run; 0 if it is too late for that. Any thread.
+**
+**   if (unit->died) lacus_future_cancel(unit->path);
+*/
 LACUS_API int lacus_future_cancel (lacus_future *f);
 
 /*
@@ -371,11 +383,19 @@ LACUS_API int lacus_future_cancel (lacus_future *f);
 */
 LACUS_API int lacus_future_get (lua_State *L, lacus_future *f);
 
-/* Pushes the future as scripts know it. Thread of L. May raise. */
+/*
+** Pushes the future as scripts know it. Thread of L. May raise.
+**
+**   lacus_future_push(L, level);  lua_setglobal(L, "level");   level:get()
+*/
 LACUS_API void lacus_future_push (lua_State *L, lacus_future *f);
 
-/* One holder more; gives `f`. One holder less: the last one frees it, which
-** stops nothing. Any thread. lacus_future_free: NULL is allowed. */
+/*
+** One holder more; gives `f`. One holder less: the last one frees it, which
+** stops nothing. Any thread. lacus_future_free: NULL is allowed.
+**
+**   unit->path = lacus_future_hold(f);  ...  lacus_future_free(unit->path);
+*/
 LACUS_API lacus_future *lacus_future_hold (lacus_future *f);
 LACUS_API void lacus_future_free (lacus_future *f);
 
@@ -431,12 +451,16 @@ LACUS_API int lacus_generator_new (lua_State *L, int idx);
 ** One step of the generator at `idx`: pushes the values of the item and gives
 ** their number; or LACUS_END; or LACUS_ERROR: pushes the error value, and the
 ** generator has ended. LACUS_MISUSE: it is no generator; LACUS_NOMEM. Thread
-** of L.
+** of L. An example stands above.
 */
 LACUS_API int lacus_generator_next (lua_State *L, int idx);
 
-/* Ends it, running its pending <close>. LACUS_OK, also when it has ended;
-** LACUS_ERROR: pushes the error value; LACUS_MISUSE. Thread of L. */
+/*
+** Ends it, running its pending <close>. LACUS_OK, also when it has ended;
+** LACUS_ERROR: pushes the error value; LACUS_MISUSE; LACUS_NOMEM. Thread of L.
+**
+**   if (level_over) lacus_generator_close(L, -1);
+*/
 LACUS_API int lacus_generator_close (lua_State *L, int idx);
 
 /* --- userdata of the host -------------------------------------------------- */
