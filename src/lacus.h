@@ -153,6 +153,8 @@ typedef struct lacus_pool_options {
                         ** 0: no limit. See lacus_submit */
   double linger;        /* seconds that lacus_pool_close waits for what was
                         ** submitted; 0: what has not begun is dropped */
+  double grace;         /* seconds that what is stopped has to end; then its
+                        ** worker is abandoned; 0: two seconds */
   uint64_t recycle;     /* tasks after which a worker's state is replaced */
   uint64_t seed;        /* math.random of tasks depends on this alone... */
   int seeded;           /* ...if this is not 0 */
@@ -177,7 +179,7 @@ typedef struct lacus_pool_options {
   /* Before a worker's state closes; no task waits in it any more. What it
   ** raises is dropped. */
   void (*on_close) (lua_State *L, void *ud);
-  /* First and last thing of each thread that the pool makes; `worker` is its
+  /* First and last thing of each worker's thread; `worker` is its
   ** number from 1. For names, priorities, profilers. Not with `slots`. */
   void (*on_start) (void *ud, int worker, const char *name);
   void (*on_stop) (void *ud, int worker, const char *name);
@@ -215,8 +217,8 @@ LACUS_API lacus_pool *lacus_pool_new (const lacus_pool_options *options,
                                       lacus_error *err);
 
 /*
-** The pool takes no tasks from here on; what has not begun is dropped, and
-** whoever waits in lacus_step_wait or lacus_submit comes back with LACUS_CLOSED.
+** The pool takes no tasks from here on; what has not begun is dropped, what runs
+** is told to stop, and whoever waits in lacus_step_wait or lacus_submit comes back with LACUS_CLOSED.
 ** Gives the number of tasks dropped; waits for nothing. Then let the threads end
 ** that use the pool, and close it. Any thread; cannot fail.
 **
@@ -226,9 +228,13 @@ LACUS_API long lacus_pool_stop (lacus_pool *pool);
 
 /*
 ** Closes it: waits `linger` seconds for what was submitted, drops what has not
-** begun, waits for what runs, joins the threads, calls the `done` that have not
-** been called (on this thread), and frees the pool. Gives the number of tasks
-** dropped; or LACUS_BUSY, and nothing happens, inside of a `done` or while
+** begun, stops what runs, joins the threads, calls the `done` that have not
+** been called (on this thread), and frees the pool. Lua code is stopped
+** wherever it is; a worker that is in a call of C and does not come back within
+** `grace` is abandoned: its thread goes on, keeps what memory it needs, and calls
+** none of the host's callbacks any more; its task fails with kind "lost".
+**
+** Gives the number of tasks dropped or stopped; or LACUS_BUSY, and nothing happens, inside of a `done` or while
 ** another thread polls. Handles that scripts have stay safe: they find the
 ** pool closed. Any thread but the pool's own, when no other thread uses `pool`.
 ** NULL is allowed.
@@ -364,7 +370,8 @@ LACUS_API int lacus_future_state (lacus_future *f);
 LACUS_API int lacus_future_wait (lacus_future *f, double seconds);
 
 /*
-** 1 if the task will not run; 0 if it is too late for that. Any thread.
+** 1 if it was cancelled: its task will not run, or is stopped; 0 if it had ended.
+** Any thread; does not wait.
 **
 **   if (unit->died) lacus_future_cancel(unit->path);
 */
@@ -410,7 +417,9 @@ LACUS_API void lacus_future_free (lacus_future *f);
 **
 ** Any thread may step any slot, each slot one thread at a time. The task's
 ** callbacks and Lua code run on that thread. lacus_pool_close waits for whoever
-** is inside, and closes the states itself.
+** is inside, and closes the states itself. No thread of lacus
+** runs tasks, but one that watches may be made when something is to be stopped.
+** Threads that step must not block SIGURG, by which that is done.
 **
 **   void job (int me) { while (lacus_step_wait(pool, me, 0.1) >= 0) {} }
 */

@@ -31,6 +31,8 @@ typedef struct Inbox {
 } Inbox;
 
 struct lacus_pool {
+  Shared head;                  /* held by the host until it closes it, and by
+                                ** the pool: abandoned workers may outlive that */
   /* set at birth */
   Mem *mem;
   Home home;

@@ -19,7 +19,7 @@ typedef struct LogLine {
 ** it is collected after all that scripts have made. */
 typedef struct Log {
   lacus_pool *p;
-  const char *worker;
+  Worker *w;
   LogLine out, warning;
   int warns;                    /* on */
   int within;                   /* a warning of several pieces */
@@ -53,7 +53,8 @@ static void log_emit (Log *g, LogLine *line, int kind) {
     line->text[line->len] = '\0';
     text = line->text;
   }
-  g->p->o.on_log(g->p->o.ud, kind, g->worker, text, line->len);
+  if (!lc_crew_is_lost(lc_crew_worker(g->w)))     /* its host may be gone */
+    g->p->o.on_log(g->p->o.ud, kind, g->w->name, text, line->len);
   line->len = 0;
   if (line->cap > 1024) log_drop(g, line);
 }
@@ -191,7 +192,7 @@ void lc_log_open (lua_State *L, lacus_pool *p, Worker *w) {
   Log *g = (Log *)lua_newuserdatauv(L, sizeof(Log), 0);
   memset(g, 0, sizeof(Log));
   g->p = p;
-  g->worker = w->name;
+  g->w = w;
   g->warns = 1;
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, l_log_gc);

@@ -15,6 +15,7 @@
 #define WORKERS_AT_MOST 1024
 /* LUAI_MAXCCALLS calls of string.gsub within each other need 410 KiB. */
 #define STACK_AT_LEAST (512 * 1024)
+#define GRACE_NS 2000000000u
 
 const char *lacus_version (void) { return LACUS_VERSION; }
 int lacus_abi (void) { return LACUS_ABI; }
@@ -65,6 +66,8 @@ static const char *opt_wrong (const lacus_pool_options *o) {
     return "options: 'stack' must be 524288 bytes at least";
   if (o->name != NULL && strlen(o->name) > LC_POOL_NAME)
     return "options: 'name' must have at most 23 bytes";
+  if (!(o->grace >= 0 && o->grace < 1e9))
+    return "options: 'grace' must be a number of seconds, not negative";
   if (!(o->linger >= 0)) return "options: 'linger' must not be negative";
   return NULL;
 }
@@ -163,8 +166,18 @@ static void hook_stop (Worker *w, void *ud) {
   p->o.on_stop(p->o.ud, w->id, w->name);
 }
 
+static void hook_hold (void *ud) {
+  lc_shared_hold(&((lacus_pool *)ud)->head);
+}
+
+static void hook_release (void *ud) {
+  lc_shared_release(&((lacus_pool *)ud)->head);
+}
+
 static void open_hooks (lacus_pool *p, PoolHooks *h) {
   h->ud = p;
+  h->hold = hook_hold;
+  h->release = hook_release;
   h->open = p->o.on_open != NULL ? hook_open : NULL;
   h->close = p->o.on_close != NULL ? hook_close : NULL;
   h->start = p->o.on_start != NULL ? hook_start : NULL;
@@ -187,20 +200,23 @@ static void open_pool (Opening *o, lacus_error *err) {
   options.seeded = p->o.seeded;
   options.seed = p->o.seed;
   options.stack = p->o.stack;
-  options.grace_ns = 2000000000u;
+  options.grace_ns = p->o.grace > 0 ? (uint64_t)(p->o.grace * 1e9) : GRACE_NS;
   options.libraries = open_libraries;
   options.hooks = &hooks;
   p->pool = lc_pool_open(&p->home, &options, &o->env, err->text,
                          sizeof err->text);
 }
 
-static void pool_discard (lacus_pool *p) {
+static void pool_free (Shared *s) {
+  lacus_pool *p = (lacus_pool *)(void *)s;
   Mem *mem = p->mem;
   lc_message_drop(&p->work);
   lc_inbox_free(&p->inbox);
   lc_mem_free(mem, p, sizeof(lacus_pool));
   lc_mem_retire(mem);
 }
+
+static const SharedKind api_pool_kind = { "lacus.host_pool", pool_free };
 
 static lacus_pool *pool_create (const lacus_pool_options *o) {
   Mem *mem = lc_mem_new(o->alloc, o->alloc_ud);
@@ -212,6 +228,7 @@ static lacus_pool *pool_create (const lacus_pool_options *o) {
     lc_mem_retire(mem);
     return NULL;
   }
+  lc_shared_init(&p->head, &api_pool_kind);
   p->mem = mem;
   p->o = *o;
   lc_message_init(&p->work, mem);
@@ -259,7 +276,7 @@ lacus_pool *lacus_pool_new (const lacus_pool_options *options,
   err->code = strcmp(err->text, nomem) == 0 ? LACUS_NOMEM : LACUS_ERROR;
   if (p != NULL) {
     lc_home_end(&p->home);
-    pool_discard(p);
+    lc_shared_release(&p->head);
   }
   return NULL;
 }
@@ -289,13 +306,13 @@ long lacus_pool_close (lacus_pool *p) {
   if (p == NULL) return 0;
   if (pool_polled(p)) return LACUS_BUSY;
   if (p->o.linger > 0) lc_pool_finish(p->pool, lc_deadline(p->o.linger));
-  dropped = lacus_pool_stop(p);
+  dropped = (long)lc_pool_close(p->pool);
+  lc_inbox_stop(&p->inbox);
   p->home.hurry = 1;
-  lc_pool_join(p->pool);
   lc_pool_release(p->pool);
   lc_home_end(&p->home);
   lacus_poll(p, 0, 0);
-  pool_discard(p);
+  lc_shared_release(&p->head);
   return dropped;
 }
 

@@ -54,7 +54,16 @@ void lc_crew_fire (PoolWorker *pw) {
   lc_mem_free(pw->pool->mem, pw, sizeof(PoolWorker));
 }
 
+int lc_crew_is_lost (PoolWorker *pw) {
+  int lost;
+  lc_mutex_lock(&pw->pool->lock);
+  lost = pw->abandoned;
+  lc_mutex_unlock(&pw->pool->lock);
+  return lost;
+}
+
 void lc_crew_dispose (Pool *p) {
+  PoolHooks hooks = p->hooks;
   int i;
   for (i = 0; i < p->nworkers; i++)
     if (p->workers[i] != NULL) lc_crew_fire(p->workers[i]);
@@ -66,4 +75,5 @@ void lc_crew_dispose (Pool *p) {
   lc_mutex_free(&p->streams_lock);
   lc_mutex_free(&p->lock);
   lc_mem_free(p->mem, p, sizeof(Pool));
+  if (hooks.release != NULL) hooks.release(hooks.ud);
 }

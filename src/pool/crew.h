@@ -54,9 +54,13 @@ struct PoolWorker {
   RunKit kit;
 };
 
-/* What a C host wants to be told, on the worker's thread; each may be NULL. */
+/* What a C host wants to be told, on the worker's thread; each may be NULL. Not
+** for a worker that was abandoned: its host may be gone. */
 typedef struct PoolHooks {
   void *ud;
+  void (*hold) (void *ud);                   /* the pool has come to be */
+  void (*release) (void *ud);                /* it is no more, with all of its
+                                             ** threads; any thread */
   void (*open) (lua_State *L, void *ud);     /* a new state; may raise */
   void (*close) (lua_State *L, void *ud);    /* its end; may raise */
   void (*start) (Worker *w, void *ud);       /* first thing of a thread */
@@ -131,6 +135,9 @@ struct Pool {
 static inline PoolWorker *lc_crew_worker (Worker *w) {
   return (PoolWorker *)(void *)w;
 }
+
+/* It has been abandoned. No lock held. */
+int lc_crew_is_lost (PoolWorker *pw);
 
 /* Whether a thread is in it; lock held. */
 static inline int lc_crew_runs (const PoolWorker *pw) {

@@ -357,6 +357,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   lc_post_host(&p->host);
   p->spin_ns = home->spin_ns;
   lc_message_init(&p->env, home->mem);
+  if (p->hooks.hold != NULL) p->hooks.hold(p->hooks.ud);
   return p;
 }
 

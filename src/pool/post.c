@@ -32,7 +32,7 @@ static int post_libraries (lua_State *L) {
   lua_call(L, 0, 0);
   lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
   pw->init_at = at;
-  if (pw->pool->hooks.open != NULL)
+  if (pw->pool->hooks.open != NULL && !lc_crew_is_lost(pw))
     pw->pool->hooks.open(L, pw->pool->hooks.ud);
   return 0;
 }
@@ -235,7 +235,7 @@ static void post_closing (Worker *w) {
   PoolHooks *h = &pw->pool->hooks;
   pw->life = WORKER_CLOSES;
   lc_run_close(&pw->kit);
-  if (h->close == NULL) return;
+  if (h->close == NULL || lc_crew_is_lost(pw)) return;
   lua_pushcfunction(w->L, post_call_close);
   if (lua_pcall(w->L, 0, 0, 0) != LUA_OK) lua_pop(w->L, 1);
 }
@@ -245,7 +245,8 @@ static void post_gone (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
   Pool *p = pw->pool;
   int last;
-  if (p->hooks.stop != NULL) p->hooks.stop(w, p->hooks.ud);
+  if (p->hooks.stop != NULL && !lc_crew_is_lost(pw))
+    p->hooks.stop(w, p->hooks.ud);
   if (lc_watch_gone(pw, &last)) lc_crew_fire(pw);
   if (last) lc_crew_dispose(p);
 }
