@@ -51,6 +51,7 @@ build = {
         "src/pool/env.c",
         "src/pool/fault.c",
         "src/pool/home.c",
+        "src/pool/dialogue.c",
         "src/pool/run.c",
         "src/pool/stream.c",
         "src/pool/future.c",

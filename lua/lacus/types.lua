@@ -186,13 +186,24 @@ function Pool:reduce(source, fn, combine, init) end
 ---@return lacus.Future
 function Pool:submit(fn, ...) end
 
---- A generator whose body, `fn(...)`, runs in a worker, at most 64 items ahead of
---- its reader; each `coroutine.yield(...)` in it is an item. It cannot be sent
---- values, since it does not wait for its reader.
+--- A generator whose body, `fn(...)`, runs in a worker; each `coroutine.yield(...)`
+--- in it is an item. The body begins at the call, and waits at its first item.
+--- What its reader does next settles how it goes on. `next`, or a loop: the body
+--- runs ahead, at most 64 items, and can be sent nothing any more. `send`: from then
+--- on each yield waits for its reader and returns what that sends (`next` sends
+--- nothing). What is sent is copied as arguments are.
 ---
 ---     for line in pool:generate(function(name)
 ---       for l in io.lines(name) do coroutine.yield(l) end
 ---     end, "big.log") do print(line) end
+---
+---     local sum = pool:generate(function()
+---       local n = 0
+---       while true do n = n + coroutine.yield(n) end
+---     end)
+---     sum:next()
+---     sum:send(20)
+---     print(sum:send(22))  --> true  42
 ---@param fn lacus.Task
 ---@param ... any its arguments
 ---@return lacus.Generator generator, nil, nil, lacus.Generator

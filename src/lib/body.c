@@ -255,7 +255,7 @@ static int body_step (lua_State *L, int idx, Generator *g, int nsend) {
 }
 
 static const GeneratorKind body_kind = {body_step, body_close, NULL, NULL,
-  NULL};
+  NULL, NULL};
 
 /* Gives the generator on top of the stack its coroutine. */
 static lua_State *body_coroutine (lua_State *L, Generator *g) {
@@ -302,9 +302,9 @@ static int call_step (lua_State *L, int idx, Generator *g, int nsend) {
 }
 
 static const GeneratorKind iter_kind = {iter_step, body_close, NULL,
-  "a generator that lacus.iter made", NULL};
+  "a generator that lacus.iter made", NULL, NULL};
 static const GeneratorKind call_kind = {call_step, body_close, NULL,
-  "an iterator function", NULL};
+  "an iterator function", NULL, NULL};
 
 /* The first step settles it. */
 static int function_step (lua_State *L, int idx, Generator *g, int nsend) {
@@ -326,7 +326,7 @@ static int function_step (lua_State *L, int idx, Generator *g, int nsend) {
 }
 
 static const GeneratorKind function_kind = {function_step, body_close, NULL,
-  NULL, NULL};
+  NULL, NULL, NULL};
 
 void lc_body_function (lua_State *L, int idx) {
   Generator *g;

@@ -58,6 +58,12 @@ typedef struct GeneratorKind {
   */
   void (*await) (lua_State *L, Generator *g, int *held, lua_KContext ctx,
                  lua_KFunction k);
+  /*
+  ** Takes the values at first .. the top of the stack for its body, or raises
+  ** why not; the step that follows has none. Called when GEN_SUSPENDED. May be
+  ** NULL: the step takes them.
+  */
+  void (*send) (lua_State *L, Generator *g, int first);
 } GeneratorKind;
 
 struct Generator {

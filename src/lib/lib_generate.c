@@ -1,7 +1,8 @@
 /*
-** lib_generate.c: pool:generate: a generator whose body runs in a worker, a
-** bounded number of items ahead of its reader: a stream with one item.
-** Stands on pool/stream, generator and lib_wait.
+** lib_generate.c: pool:generate: a generator whose body runs in a worker: a
+** stream with one item, and a dialogue between reader and body. The reader's
+** second demand settles how the body goes on: see pool/dialogue.h. Stands on
+** pool/stream, generator and lib_wait.
 */
 #include <string.h>
 
@@ -21,6 +22,10 @@ typedef struct Remote {
   Pool *pool;               /* held, until closed */
   Stream *s;                /* NULL when closed */
   int *held;                /* of the `await` that waits; or NULL */
+  int begun;                /* an item has been asked for... */
+  int asked;                /* ...and the last one asked for not taken yet */
+  int stepping;             /* the body waits for an answer to each yield... */
+  int ahead;                /* ...or not any more; or neither is settled */
 } Remote;
 
 static void rem_drop (Remote *g) {
@@ -37,11 +42,62 @@ static void rem_close (lua_State *L, int idx, Generator *g) {
   rem_drop((Remote *)(void *)g);
 }
 
+/*
+** One more item is wanted. Nobody has answered the yield of the item before: if
+** it was settled that the body waits, it gets nothing; else it may run from now on.
+*/
+static void rem_ask (Remote *g) {
+  Dialogue *d = g->s->sink.dialogue;
+  if (g->asked || g->ahead) return;
+  g->asked = 1;
+  if (g->stepping) {
+    lc_dialogue_words(d);
+    lc_dialogue_answer(d);
+  }
+  else if (g->begun) {
+    g->ahead = 1;
+    lc_dialogue_let_run(d);
+  }
+  g->begun = 1;
+}
+
+/* What lc_encode pushed about a value that cannot be sent: raises it. */
+static void rem_refuse (lua_State *L) {
+  const char *way = lua_tostring(L, -2);
+  luaL_error(L, "send: argument %I%s%s: cannot send %s",
+             (LUAI_UACINT)lua_tointeger(L, -3),
+             *way == '.' || *way == '[' ? ", field " : "", way,
+             lua_tostring(L, -1));
+}
+
+/* It answers the pending yield. */
+static void rem_send (lua_State *L, Generator *gen, int first) {
+  Remote *g = (Remote *)(void *)gen;
+  Message *words;
+  if (g->ahead)
+    luaL_error(L, "cannot send to a worker's generator that runs ahead: after "
+                  "its first item it was asked with next, or by a loop (send "
+                  "from the second item on)");
+  if (g->asked)
+    luaL_error(L, "cannot send: the item asked for before has not been taken");
+  lc_codec_begin(L, g->home->codec);
+  words = lc_dialogue_words(g->s->sink.dialogue);
+  switch (lc_encode(L, g->home->codec, words, first,
+                    lua_gettop(L) - first + 1)) {
+    case LC_ENCODED: break;
+    case LC_REFUSED: rem_refuse(L); return;
+    case LC_NOMEM: luaL_error(L, "not enough memory"); return;
+  }
+  g->stepping = g->asked = 1;
+  lc_dialogue_answer(g->s->sink.dialogue);
+}
+
 /* What a body returns is no item. */
 static int rem_take (lua_State *L, Remote *g) {
   Batch *b;
   Entry *e = lc_stream_take(g->s, &b);
   size_t at = e->at;
+  g->asked = 0;
   if (e->kind == ENTRY_FAULT || e->kind == ENTRY_NOMEM) {
     lc_lib_push_error(L, g->home->codec, e, b);
     return LC_GEN_FAILED;
@@ -81,6 +137,7 @@ static int rem_gen_step (lua_State *L, int idx, Generator *gen, int nsend) {
   int n;
   (void)idx;
   lua_pop(L, nsend);
+  rem_ask(g);
   gen->state = GEN_RUNNING;
   lua_pushcfunction(L, rem_step);
   lua_pushlightuserdata(L, g);
@@ -106,6 +163,7 @@ static void rem_await (lua_State *L, Generator *gen, int *held,
                        lua_KContext ctx, lua_KFunction k) {
   Remote *g = (Remote *)(void *)gen;
   Fiber *f = lc_wait_fiber(g->home, L);
+  rem_ask(g);
   if (f == NULL || lc_stream_step(g->s, 1) != STREAM_WAIT
       || !lc_stream_listen(g->s, &f->waiter)) return;
   gen->state = GEN_RUNNING;
@@ -115,8 +173,7 @@ static void rem_await (lua_State *L, Generator *gen, int *held,
 }
 
 static const GeneratorKind rem_kind = {
-  rem_gen_step, rem_close, NULL, "a worker's generator, which runs ahead",
-  rem_await
+  rem_gen_step, rem_close, NULL, NULL, rem_await, rem_send
 };
 
 int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
@@ -128,7 +185,7 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   luaL_checkstack(L, 8, NULL);
   if (!lc_pool_alive(p, L)) return luaL_error(L, "%s", lua_tostring(L, -1));
   memset(&o, 0, sizeof o);
-  o.single = 1;
+  o.single = o.dialogue = 1;
   o.window = GENERATE_AHEAD;
   o.batch = 1;
   g = (Remote *)(void *)lc_generator_new(L, &rem_kind, sizeof(Remote), 2);

@@ -298,6 +298,25 @@ static int run_yield_failed (lua_State *L, Run *r, const char *kind,
   return luaL_error(L, "%s", what);
 }
 
+static void run_forget_answer (Fiber *f, void *what) {
+  lc_dialogue_forget((Dialogue *)what, &f->node);
+}
+
+/* The yield returns what its reader answers: waits for that. */
+static int run_answered (lua_State *L, int status, lua_KContext ctx) {
+  Run *r = (Run *)ctx;
+  Sink *k = r->in->sink;
+  const Message *words;
+  size_t at = 0;
+  (void)status;
+  if (lc_sink_cancelled(k)
+      || !lc_dialogue_hear(k->dialogue, &r->fiber.node, &words))
+    return lc_fiber_suspend(L, &r->fiber, LC_NEVER, run_forget_answer,
+                            k->dialogue, ctx, run_answered);
+  lua_settop(L, 0);
+  return words->len > 0 ? lc_decode(L, run_codec(r), words, &at) : 0;
+}
+
 /* There is credit: the values on the stack go, at once. */
 static int run_yield_now (lua_State *L, Run *r) {
   Batch *out = r->out;
@@ -317,7 +336,8 @@ static int run_yield_now (lua_State *L, Run *r) {
   r->yielded = 1;
   r->refused = NULL;
   run_flush(r);
-  return 0;
+  if (r->in->sink->dialogue == NULL) return 0;
+  return run_answered(L, LUA_OK, (lua_KContext)r);
 }
 
 static int run_yield_again (lua_State *L, int status, lua_KContext ctx) {

@@ -34,6 +34,7 @@ static void stream_free (Shared *head) {
     s->calls = call->next;
     lc_call_release(call);
   }
+  lc_dialogue_free(s->sink.dialogue);
   lc_mutex_free(&s->lock);
   lc_mem_free(s->mem, s->slots,
               s->slots != NULL ? (s->mask + 1) * sizeof(StreamSlot) : 0);
@@ -57,6 +58,11 @@ Stream *lc_stream_new (Mem *mem, const StreamLink *link,
   Stream *s = (Stream *)lc_mem_zalloc(mem, sizeof(Stream));
   if (s == NULL) return NULL;
   if (lc_mutex_init(&s->lock) != 0) {
+    lc_mem_free(mem, s, sizeof(Stream));
+    return NULL;
+  }
+  if (options->dialogue && (s->sink.dialogue = lc_dialogue_new(mem)) == NULL) {
+    lc_mutex_free(&s->lock);
     lc_mem_free(mem, s, sizeof(Stream));
     return NULL;
   }
@@ -553,6 +559,7 @@ size_t lc_stream_close (Stream *s) {
   lc_sink_cancel(&s->sink);
   while (s->parked != NULL) stream_unpark(s, s->parked);
   lc_mutex_unlock(&s->lock);
+  if (s->sink.dialogue != NULL) lc_dialogue_end(s->sink.dialogue);
   stream_free_list(home);
   stream_free_slots(s);
   stream_free_list(s->ready);

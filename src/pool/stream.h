@@ -67,6 +67,7 @@ typedef struct StreamOptions {
   size_t window;      /* items; 0: as many as keep the workers busy */
   size_t batch;       /* items; 0: from the measured time of tasks */
   int single;         /* one item, which is a task by itself: see pool.c */
+  int dialogue;       /* its yields are answered: see sink.dialogue */
   int shuffled;       /* with `ordered`: the turns are at random... */
   uint64_t shuffle;   /* ...as this seed has it */
 } StreamOptions;
