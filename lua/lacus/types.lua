@@ -110,6 +110,10 @@ function lacus.pool(options) end
 ---  broken: whoever waits for results, and later calls of `map`, are told why.
 ---@field recycle? integer at least 1: tasks after which a worker's state is replaced by
 ---  a new one, once none of its tasks waits; default: never
+---@field linger? number seconds, not negative, that what was submitted has when the Lua
+---  state closes (the script has ended): then it is cancelled. Default: no limit.
+---  Without effect when the script fails, or ends by `os.exit`: then nothing is
+---  waited for (stock Lua: if that does not close the state)
 ---@field seed? integer task i has the `math.random` that follows
 ---  `math.randomseed(seed, i)`, whatever the number of workers, the batches, and
 ---  what else runs. `i` is the item's place in the source of its map; for `submit`
@@ -234,7 +238,7 @@ function Pool:workers() end
 ---
 ---     pool:close { timeout = 2 }
 ---@param options? lacus.CloseOptions
----@return integer dropped bundles of items that no worker had begun
+---@return integer dropped tasks that were submitted or sent and that no worker had begun
 function Pool:close(options) end
 
 ---@class lacus.CloseOptions

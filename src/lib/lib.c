@@ -94,6 +94,13 @@ void lc_lib_hurry (lua_State *L) {
   lc_home_open(L, NULL)->hurry = 1;
 }
 
+void lc_lib_linger (lua_State *L, LingerFn fn, void *ud) {
+  Home *h = lc_home_open(L, NULL);
+  h->hurry = 0;
+  h->linger = fn;
+  h->linger_ud = ud;
+}
+
 /* One module for each state, however often its loader is called (busted
 ** unloads modules): so what has been captured is still known by its name. */
 static const char lacus_module = 0;

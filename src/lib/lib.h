@@ -49,6 +49,10 @@ int lc_lib_worker (lua_State *L);
 ** finished, when the state closes. May raise (memory). */
 void lc_lib_hurry (lua_State *L);
 
+/* It has not, or all is well by now. While the state closes and waits for what was
+** submitted, `fn` is told, and may end that: see pool/home.h. May raise (memory). */
+void lc_lib_linger (lua_State *L, LingerFn fn, void *ud);
+
 /* Puts luaopen_lacus and the embedded sugar into package.preload. */
 void lc_lib_preload (lua_State *L);
 

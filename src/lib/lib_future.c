@@ -292,6 +292,7 @@ static int set_go (lua_State *L, int status, lua_KContext ctx) {
 static int l_lacus_wait (lua_State *L) {
   uint64_t deadline = LC_NEVER;
   FutureSet *set;
+  lua_Number s;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   set = set_new(L, 1);
@@ -303,8 +304,8 @@ static int l_lacus_wait (lua_State *L) {
       if (strcmp(name, "any") == 0) set->any = lua_toboolean(L, -1);
       else if (strcmp(name, "first_error") == 0)
         set->first_error = lua_toboolean(L, -1);
-      else if (strcmp(name, "timeout") == 0 && lua_isnumber(L, -1))
-        deadline = lc_deadline(lua_tonumber(L, -1));
+      else if (strcmp(name, "timeout") == 0
+               && lc_option_number(L, -1, &s)) deadline = lc_deadline(s);
       else
         lc_option_refuse(L, 2, "unknown option or wrong value:");
       lua_pop(L, 1);

@@ -44,10 +44,21 @@ static uint64_t pl_seed (lua_State *L, int idx, const char *name) {
   return (uint64_t)n;
 }
 
+/* Seconds, as nanoseconds. */
+static uint64_t pl_seconds (lua_State *L, int idx, const char *name) {
+  lua_Number s;
+  if (!lc_option_number(L, idx, &s) || s < 0)
+    luaL_argerror(L, 1, lua_pushfstring(L,
+      "option '%s' must be a number of seconds, not negative, got %s", name,
+      luaL_tolstring(L, idx, NULL)));
+  return s > 9.0e9 ? LC_NEVER : (uint64_t)(s * 1e9);
+}
+
 typedef struct PoolArgs {
   int workers;
   const char *name;
   uint64_t recycle;   /* tasks, or 0 */
+  uint64_t linger;    /* ns */
   int seeded, shuffled;
   uint64_t seed, shuffle;
   int init;           /* stack index, or 0 */
@@ -60,13 +71,13 @@ static void pl_options (lua_State *L, PoolArgs *a) {
     const char *name = lc_option_name(L);
     if (strcmp(name, "workers") == 0) a->workers = pl_workers(L, -1);
     else if (strcmp(name, "recycle") == 0) {
-      int isint;
-      lua_Integer n = lua_tointegerx(L, -1, &isint);
-      if (!isint || n < 1)
+      lua_Integer n;
+      if (!lc_option_integer(L, -1, &n) || n < 1)
         luaL_argerror(L, 1,
           "option 'recycle' must be an integer of at least 1");
       a->recycle = (uint64_t)n;
     }
+    else if (strcmp(name, "linger") == 0) a->linger = pl_seconds(L, -1, name);
     else if (strcmp(name, "seed") == 0) {
       a->seed = pl_seed(L, -1, name);
       a->seeded = 1;
@@ -99,6 +110,7 @@ static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
   a->workers = home->cpus;
   a->name = "worker";
   a->recycle = 0;
+  a->linger = LC_NEVER;
   a->seeded = a->shuffled = 0;
   a->seed = a->shuffle = 0;
   a->init = 2;
@@ -152,6 +164,7 @@ static int l_pool_new (lua_State *L) {
   o.workers = a.workers;
   o.name = a.name;
   o.recycle = a.recycle;
+  o.linger = a.linger;
   o.seeded = a.seeded;
   o.seed = a.seed;
   o.shuffled = a.shuffled;
@@ -259,6 +272,7 @@ static int l_pool_close (lua_State *L) {
   Pool *p = pl_check(L);
   int cancel = 0;
   uint64_t deadline = LC_NEVER;
+  lua_Number s;
   lua_settop(L, 2);
   if (!lua_isnil(L, 2)) {
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -266,8 +280,8 @@ static int l_pool_close (lua_State *L) {
     while (lua_next(L, 2)) {
       const char *name = lc_option_name(L);
       if (strcmp(name, "cancel") == 0) cancel = lua_toboolean(L, -1);
-      else if (strcmp(name, "timeout") == 0 && lua_isnumber(L, -1))
-        deadline = lc_deadline(lua_tonumber(L, -1));
+      else if (strcmp(name, "timeout") == 0
+               && lc_option_number(L, -1, &s)) deadline = lc_deadline(s);
       else
         lc_option_refuse(L, 2, "unknown option or wrong value:");
       lua_pop(L, 1);

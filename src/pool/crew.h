@@ -61,6 +61,8 @@ struct Pool {
   int inlined;                /* one worker, without a thread: its tasks run
                               ** on the home's thread while that waits */
   uint64_t recycle;           /* tasks after which a state is replaced; 0 */
+  uint64_t linger;            /* ns that what was submitted has when the home's
+                              ** state closes; LC_NEVER: as long as it takes */
   int seeded;                 /* its tasks have random numbers... */
   uint64_t seed;              /* ...that begin with this: see run.h */
   int shuffled;               /* its maps' results come in random order... */

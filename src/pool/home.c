@@ -16,6 +16,7 @@ static const char home_key = 0;
 static int home_gc (lua_State *L) {
   Home *h = (Home *)lua_touserdata(L, 1);
   Resident *r;
+  h->ends = lc_now();
   for (r = h->residents; r != NULL; r = r->next) r->kind->stop(r);
   for (r = h->residents; r != NULL; r = r->next) r->kind->join(r);
   while ((r = h->residents) != NULL) {

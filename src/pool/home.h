@@ -36,6 +36,14 @@ struct Resident {
   Resident *next;                  /* guarded by the home's lock */
 };
 
+/*
+** What the state's thread calls, some times in a second, while the state closes
+** and waits for submitted tasks: `seconds` so far, for `tasks` of the pool of this
+** name. 0: they are cancelled, and those of other pools too.
+*/
+typedef int (*LingerFn) (void *ud, double seconds, const char *pool,
+                         size_t tasks);
+
 typedef struct Home {
   /* set at birth */
   Mem *mem;
@@ -47,6 +55,9 @@ typedef struct Home {
   /* the state's own thread */
   int helpers;            /* residents that run on it */
   int hurry;              /* at the end, what was submitted is not finished */
+  uint64_t ends;          /* when the state began to close */
+  LingerFn linger;        /* or NULL... */
+  void *linger_ud;        /* ...and what it is given */
   /* where the state's own thread waits */
   Parker parker;
   int has_parker;

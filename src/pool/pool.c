@@ -238,10 +238,37 @@ static int pool_is_gone (Pool *p) {
 
 /* --- what the home sees -------------------------------------------------- */
 
+/* While the state closes, its host is asked this often. */
+#define LINGER_NS 50000000u
+
+static size_t pool_pending (Pool *p) {
+  size_t n;
+  lc_mutex_lock(&p->lock);
+  n = p->pending;
+  lc_mutex_unlock(&p->lock);
+  return n;
+}
+
+/* The state closes: waits for what was submitted, as long as it may. All pools
+** count from the same moment. */
+static void pool_linger (Pool *p) {
+  Home *h = p->home;
+  uint64_t end = p->linger < LC_NEVER - h->ends ? h->ends + p->linger
+                                                : LC_NEVER;
+  while (!h->hurry) {
+    uint64_t now = lc_now();
+    uint64_t slice = h->linger != NULL ? now + LINGER_NS : LC_NEVER;
+    if (lc_pool_finish(p, slice < end ? slice : end) || now >= end) return;
+    if (h->linger != NULL
+        && !h->linger(h->linger_ud, (double)(lc_now() - h->ends) / 1e9,
+                      p->name, pool_pending(p))) h->hurry = 1;
+  }
+}
+
 /* What was submitted is finished first, unless the script has failed. */
 static void pool_resident_stop (Resident *r) {
   Pool *p = (Pool *)(void *)r;
-  if (!p->home->hurry) lc_pool_finish(p, LC_NEVER);
+  pool_linger(p);
   lc_schedule_stop(p, NULL);
 }
 
@@ -301,6 +328,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->libraries = options->libraries;
   p->inlined = options->workers == 0;
   p->recycle = options->recycle;
+  p->linger = options->linger;
   p->seeded = options->seeded;
   p->seed = options->seed;
   p->shuffled = options->shuffled;
