@@ -286,6 +286,20 @@ function Future:state() end
 ---  from the measured time of the tasks
 ---@field on_error? "raise"|"return"|"skip" a failed task raises in the loop (default);
 ---  gives `i, false, err` where others give `i, true, ...`; or is left out
+---@field deadline? number seconds, not negative, for the whole map, from the call: then
+---  what is left is cancelled, and whoever asks for a result gets an error of kind
+---  "timeout", whatever `on_error` says. No result is handed over after that.
+---  While the source gives its next item nothing can be raised
+---@field retries? integer not negative: how often an item that fails is tried again, by the
+---  same worker; default 0. So a task may run several times, wholly or in part. One
+---  that has yielded is not tried again, since its values have been handed
+---  over. Each attempt has the same random numbers in a pool with a `seed`
+---@field retry_on? ("error"|"timeout"|"memory"|"lost")[] after which kinds of failure; default:
+---  all of these. What cannot be sent, or was cancelled, is never tried again
+---@field retry_delay? number|number[]|fun(attempt: integer): number seconds between attempts,
+---  default 0; a list: after the first attempt, the second..., and its last one after
+---  all that follow; a function: called in the worker, with the number of the attempt
+---  that has failed. Holds no worker: other tasks run meanwhile
 
 --- Results on their way. Callable, as a generic `for` wants it.
 ---@class lacus.Results
@@ -352,7 +366,7 @@ function Results:close() end
 ---@field item? any the first value of the item
 ---@field items? table all of them, with their number in `n`
 ---@field worker? integer the worker's id; nil when the failure came about here
----@field attempt integer 1
+---@field attempt integer from 1; more when `retries` has tried it again
 
 --- The processors that this process may use: its affinity mask, cut by the
 --- control group's quota; not the machine's total.

@@ -116,6 +116,10 @@ void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
     err_items(L, c, b, &at, object);
     lua_settop(L, object);
   }
+  if (e->attempt > 1) {
+    lua_pushinteger(L, e->attempt);
+    lua_setfield(L, object, "attempt");
+  }
   if (e->worker != 0) {
     lua_pushinteger(L, e->worker);
     lua_setfield(L, object, "worker");

@@ -14,16 +14,14 @@
 #include "../base/clock.h"
 #include "../pool/fault.h"
 #include "lib.h"
-#include "lib_option.h"
 #include "lib_wait.h"
+#include "map_option.h"
 #include "source.h"
 
 enum { UV_SOURCE = 1, UV_CALLS, UV_ERROR, UV_COUNT = UV_ERROR };
 
 /* Different functions that one map(gen) sends once; more go with the item. */
 #define CALLS_MOST 64
-
-typedef enum OnError { ONERROR_RAISE, ONERROR_RETURN, ONERROR_SKIP } OnError;
 
 typedef struct Results {
   Home *home;
@@ -36,6 +34,8 @@ typedef struct Results {
   int pulling;          /* inside the source: no other step, no close */
   int waiting;          /* a task waits in here: likewise */
   uint64_t deadline;    /* of that wait */
+  uint64_t limit;       /* of the whole map... */
+  lua_Number seconds;   /* ...which had so many */
   int failed;           /* the source's error is in UV_ERROR */
   int ended;            /* all was handed over... */
   uint64_t pulled;      /* ...of so many items */
@@ -257,6 +257,22 @@ static int res_broken (lua_State *L, Results *r) {
   return lua_error(L);
 }
 
+static void res_close_source (lua_State *L);
+static size_t res_drop (Results *r);
+
+/* The map has had its time: cancels what is left. */
+static int res_expired (lua_State *L, Results *r) {
+  r->ended = 1;
+  r->pulled = r->s->pulled;
+  res_drop(r);
+  res_close_source(L);
+  luaL_where(L, 1);
+  lua_pushfstring(L, "map: not done within its deadline of %f s", r->seconds);
+  lua_concat(L, 2);
+  lc_lib_make_error(L, LC_FAULT_TIMEOUT, 0);
+  return lua_error(L);
+}
+
 static int res_may_step (lua_State *L, Results *r) {
   if (r->pulling)
     return luaL_error(L, "results asked for inside their own source");
@@ -307,10 +323,15 @@ static void res_forget (Fiber *f, void *what) {
 */
 static int res_go (lua_State *L, Results *r, ResMode mode) {
   int pulled = 0, n;
+  StreamStep step;
+  uint64_t until;
   Fiber *f;
   if (!res_may_step(L, r)) return res_give(L, r, mode, 0);
   for (;;) {
-    switch (lc_stream_step(r->s, pulled)) {
+    step = lc_stream_step(r->s, pulled);
+    if (step != STREAM_END && r->limit != LC_NEVER && lc_now() >= r->limit)
+      return res_expired(L, r);
+    switch (step) {
       case STREAM_PULL:
         lc_generator_await(L, r->source, &r->waiting, (lua_KContext)mode,
                            res_resume);
@@ -324,11 +345,11 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
         if (mode == MODE_POLL || lc_now() >= r->deadline)
           return res_give(L, r, mode, -1);
         f = lc_wait_fiber(r->home, L);
-        if (f == NULL)
-          lc_wait_block(L, r->home, &lc_wait_stream, r->s, r->deadline);
+        until = r->deadline < r->limit ? r->deadline : r->limit;
+        if (f == NULL) lc_wait_block(L, r->home, &lc_wait_stream, r->s, until);
         else if (lc_stream_listen(r->s, &f->waiter)) {
           r->waiting = 1;
-          return lc_fiber_suspend(L, f, r->deadline, res_forget, r,
+          return lc_fiber_suspend(L, f, until, res_forget, r,
                                   (lua_KContext)mode, res_resume);
         }
         break;
@@ -399,11 +420,9 @@ static int l_res_value (lua_State *L) {
   return res_method(L, MODE_VALUE, LC_NEVER);
 }
 
-static const char *const on_error_names[] = { "raise", "return", "skip" };
-
 /* What was asked for with the option of this name. */
 static int l_res_on_error (lua_State *L) {
-  lua_pushstring(L, on_error_names[res_check(L)->on_error]);
+  lua_pushstring(L, lc_map_on_error(res_check(L)->on_error));
   return 1;
 }
 
@@ -435,6 +454,16 @@ static size_t res_drop (Results *r) {
   return left;
 }
 
+/* The handle is at 1. May raise what the source's <close> raises. */
+static void res_close_source (lua_State *L) {
+  if (lua_getiuservalue(L, 1, UV_SOURCE) == LUA_TUSERDATA) {
+    lua_pushnil(L);
+    lua_setiuservalue(L, 1, UV_SOURCE);
+    lc_source_close(L, lua_gettop(L));
+  }
+  lua_pop(L, 1);
+}
+
 static int l_res_close (lua_State *L) {
   Results *r = res_check(L);
   size_t left;
@@ -444,11 +473,7 @@ static int l_res_close (lua_State *L) {
     return luaL_error(L, "results closed while a coroutine waits for them");
   left = res_drop(r);
   lua_settop(L, 1);
-  if (lua_getiuservalue(L, 1, UV_SOURCE) == LUA_TUSERDATA) {
-    lua_pushnil(L);
-    lua_setiuservalue(L, 1, UV_SOURCE);
-    lc_source_close(L, 2);       /* may raise what its <close> raises */
-  }
+  res_close_source(L);
   lua_pushinteger(L, (lua_Integer)left);
   return 1;
 }
@@ -490,62 +515,6 @@ void lc_lib_results (lua_State *L) {
 
 /* --- map ---------------------------------------------------------------- */
 
-typedef struct MapOptions {
-  StreamOptions stream;
-  OnError on_error;
-} MapOptions;
-
-static size_t res_positive (lua_State *L, int arg, const char *name) {
-  lua_Integer n;
-  if (!lc_option_integer(L, -1, &n) || n < 1)
-    luaL_argerror(L, arg, lua_pushfstring(L,
-      "option '%s' must be an integer of at least 1, got %s", name,
-      luaL_tolstring(L, -1, NULL)));
-  return (size_t)n;
-}
-
-static OnError res_on_error (lua_State *L, int arg) {
-  int i;
-  for (i = 0; i < 3; i++) {
-    lua_pushstring(L, on_error_names[i]);
-    if (lua_rawequal(L, -1, -2)) {
-      lua_pop(L, 1);
-      return (OnError)i;
-    }
-    lua_pop(L, 1);
-  }
-  luaL_argerror(L, arg, lua_pushfstring(L,
-    "option 'on_error' must be \"raise\", \"return\" or \"skip\", got %s",
-    luaL_tolstring(L, -1, NULL)));
-  return ONERROR_RAISE;
-}
-
-/* The option whose name is second from the top, and its value on top. */
-static void res_option (lua_State *L, int arg, MapOptions *o) {
-  const char *name = lc_option_name(L);
-  if (strcmp(name, "ordered") == 0) o->stream.ordered = lua_toboolean(L, -1);
-  else if (strcmp(name, "window") == 0)
-    o->stream.window = res_positive(L, arg, name);
-  else if (strcmp(name, "batch") == 0) {
-    if (lua_type(L, -1) == LUA_TSTRING
-        && strcmp(lua_tostring(L, -1), "auto") == 0) o->stream.batch = 0;
-    else o->stream.batch = res_positive(L, arg, name);
-  }
-  else if (strcmp(name, "on_error") == 0) o->on_error = res_on_error(L, arg);
-  else lc_option_refuse(L, arg, "unknown option");
-}
-
-static void res_options (lua_State *L, int arg, MapOptions *o) {
-  memset(o, 0, sizeof(MapOptions));
-  if (lua_isnoneornil(L, arg)) return;
-  luaL_checktype(L, arg, LUA_TTABLE);
-  lua_pushnil(L);
-  while (lua_next(L, arg)) {
-    res_option(L, arg, o);
-    lua_pop(L, 1);
-  }
-}
-
 void lc_lib_check_function (lua_State *L, int arg) {
   if (lua_isfunction(L, arg)) return;
   if (lua_type(L, arg) != LUA_TSTRING)
@@ -555,26 +524,36 @@ void lc_lib_check_function (lua_State *L, int arg) {
       "'%s' does not name a \"module.function\"", lua_tostring(L, arg)));
 }
 
-/* The function of the map, encoded once. The handle is at 1. */
-static void res_set_call (lua_State *L, Results *r, int idx) {
+/* A function of the map, encoded once; `what` it is. Raises at the caller's line
+** that it cannot be sent. */
+static Call *res_new_call (lua_State *L, Results *r, int idx,
+                           const char *what) {
   Call *call = NULL;
   EncodeResult result = lc_call_new(L, r->home->codec, r->home->mem, idx,
                                     &call);
   if (result == LC_NOMEM) luaL_error(L, "not enough memory");
   if (result == LC_REFUSED) {
     const char *way = lua_tostring(L, -2);
-    lua_pushfstring(L, "cannot send the function: %s%s%s",
-                    *way == ',' ? way + 2 : way, *way != '\0' ? ": " : "",
-                    lua_tostring(L, -1));
-    lua_insert(L, 1);
-    lua_settop(L, 1);
     luaL_where(L, 1);
-    lua_insert(L, 1);
+    lua_pushfstring(L, "cannot send %s: %s%s%s", what,
+                    *way == ',' ? way + 2 : way, *way != '\0' ? ": " : "",
+                    lua_tostring(L, -2));
     lua_concat(L, 2);
     lua_error(L);
   }
   lc_stream_keep_call(r->s, call);
-  r->call = call;
+  return call;
+}
+
+/* The stream has what the options at `arg` say of retries. */
+static void res_set_retry (lua_State *L, Results *r, int arg,
+                           const MapOptions *o) {
+  r->s->retry = lc_map_retry(L, arg, o, r->home->mem);
+  if (r->s->retry == NULL) luaL_error(L, "not enough memory");
+  lua_pushliteral(L, "retry_delay");
+  if (lua_rawget(L, arg) == LUA_TFUNCTION)
+    r->s->retry->ask = res_new_call(L, r, lua_gettop(L), "retry_delay");
+  lua_pop(L, 1);
 }
 
 static Results *res_new (lua_State *L, Home *home) {
@@ -590,15 +569,16 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p) {
   Results *r;
   lua_settop(L, 4);
   if (!lua_isnoneornil(L, 3)) lc_lib_check_function(L, 3);
-  res_options(L, 4, &o);
+  lc_map_options(L, 4, &o);
   if (!lc_source_new(L, 2)) luaL_argerror(L, 2, lua_tostring(L, -1));
   lua_replace(L, 2);
   if (!lc_pool_alive(p, L)) return luaL_error(L, "%s", lua_tostring(L, -1));
   lc_codec_begin(L, home->codec);
   r = res_new(L, home);
   lua_replace(L, 1);
-  lua_settop(L, 3);
   r->on_error = o.on_error;
+  r->seconds = o.deadline;
+  r->limit = o.deadline < 0 ? LC_NEVER : lc_deadline(o.deadline);
   if (p->shuffled && !o.stream.ordered) {
     o.stream.ordered = o.stream.shuffled = 1;
     o.stream.shuffle = p->shuffle;
@@ -610,7 +590,8 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p) {
   r->source = (Generator *)lua_touserdata(L, 2);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 1, UV_SOURCE);
-  if (!lua_isnil(L, 3)) res_set_call(L, r, 3);
+  if (!lua_isnil(L, 3)) r->call = res_new_call(L, r, 3, "the function");
+  if (o.retries > 0) res_set_retry(L, r, 4, &o);
   lua_settop(L, 1);
   return res_start(L, r, 0);
 }

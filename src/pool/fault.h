@@ -16,6 +16,9 @@
 #define LC_FAULT_ERROR "error"
 #define LC_FAULT_MEMORY "memory"
 #define LC_FAULT_TRANSFER "transfer"
+#define LC_FAULT_TIMEOUT "timeout"
+#define LC_FAULT_CANCELLED "cancelled"
+#define LC_FAULT_LOST "lost"
 
 /*
 ** Message handler for the protected calls of tasks: turns the error value

@@ -23,6 +23,9 @@ typedef struct Run {
   Call *call;             /* whose function is in FUNCTION; or NULL */
   int phase;
   int yielded;            /* the item has yielded */
+  int attempt;            /* at the item, from 1 */
+  int pausing;            /* before that one: for how long is not known yet */
+  uint64_t until;         /* ...or is */
   const char *refused;    /* why its last yield could not be sent: a kind */
   Random random;          /* the item's, if the pool has a seed... */
   uint64_t started;       /* ...and how many things it has started */
@@ -100,6 +103,7 @@ static void run_add (Run *r, size_t record, EntryKind kind) {
   Entry *e = lc_batch_add(r->out, r->in->entries[r->at].index, kind, 1);
   e->at = record;
   e->worker = (short)r->kit->w->id;
+  e->attempt = r->attempt;
   r->out->ran++;
   r->kit->ran++;
 }
@@ -182,15 +186,36 @@ static const char *run_error_kind (lua_State *co, Run *r, int status) {
   return LC_FAULT_ERROR;
 }
 
+/* The item begins, or the next one does. */
+static void run_first_attempt (Run *r) {
+  r->yielded = 0;
+  r->refused = NULL;
+  r->attempt = 1;
+  r->pausing = 0;
+  r->until = 0;
+}
+
+/* It has failed: whether it is tried again, and if so, what follows is that. */
+static int run_tries_again (Run *r, const char *kind) {
+  const Retry *t = r->in->retry;
+  if (t == NULL || r->yielded || !lc_retry_wants(t, r->attempt, kind)) return 0;
+  r->attempt++;
+  r->pausing = 1;
+  r->refused = NULL;
+  return 1;
+}
+
 static void run_finish (lua_State *co, Run *r, int status) {
   if (status == LUA_OK || status == LUA_YIELD) run_add_results(co, r);
   else {
+    const char *kind;
     lc_fault_open(co, status);
-    run_add_fault(co, r, run_error_kind(co, r, status));
+    kind = run_error_kind(co, r, status);
+    if (run_tries_again(r, kind)) return;
+    run_add_fault(co, r, kind);
   }
   r->at++;
-  r->yielded = 0;
-  r->refused = NULL;
+  run_first_attempt(r);
   if (r->at < r->end
       && lc_ticks() - r->sent_ticks > FLUSH_US * LC_TICKS_PER_US)
     run_flush(r);
@@ -253,7 +278,55 @@ int lc_run_sow (RunKit *kit, uint64_t *seed) {
   return 1;
 }
 
+/* --- pauses -------------------------------------------------------------- */
+
+/* The function that was to give a pause has failed, or gave something else: the
+** item fails of that. The error value or what it gave is on top. */
+static int run_pause_failed (lua_State *co, Run *r, int status) {
+  if (status != LUA_OK) {
+    lc_fault_open(co, status);
+    lua_pushfstring(co, "retry_delay: %s", lua_tostring(co, -3));
+    lua_replace(co, -4);
+  }
+  else {
+    lua_pushfstring(co, "retry_delay: a number of seconds expected, got %s",
+                    luaL_tolstring(co, -1, NULL));
+    lua_pushnil(co);
+    lua_pushvalue(co, -2);
+  }
+  r->attempt--;
+  run_add_fault(co, r, LC_FAULT_ERROR);
+  r->at++;
+  run_first_attempt(r);
+  return 0;
+}
+
+/* Settles how long the item waits for its next attempt; 0: it has failed. */
+static int run_pause (lua_State *co, Run *r) {
+  const Retry *t = r->in->retry;
+  uint64_t pause;
+  if (t->ask == NULL) pause = lc_retry_pause(t, r->attempt - 1);
+  else {
+    int status;
+    r->phase = PHASE_CALL;
+    lc_call_push(&r->kit->calls, co, run_codec(r), t->ask);
+    lua_pushinteger(co, r->attempt - 1);
+    status = lua_pcall(co, 1, 1, HANDLER);
+    if (status != LUA_OK || lua_type(co, -1) != LUA_TNUMBER
+        || !lc_retry_seconds(lua_tonumber(co, -1), &pause))
+      return run_pause_failed(co, r, status);
+  }
+  r->pausing = 0;
+  r->until = pause > 0 ? lc_now() + pause : 0;
+  return 1;
+}
+
 /* --- items --------------------------------------------------------------- */
+
+static int run_go_on (lua_State *co, int status, lua_KContext ctx) {
+  (void)status;
+  return run_items(co, (Run *)ctx);
+}
 
 /*
 ** One item after the other. A protected call in a coroutine costs no setjmp:
@@ -263,6 +336,10 @@ static int run_items (lua_State *co, Run *r) {
   while (r->at < r->end && !lc_sink_cancelled(r->in->sink)) {
     int n, status;
     lua_settop(co, FUNCTION);
+    if (r->pausing && !run_pause(co, r)) continue;
+    if (r->until > 0 && r->until > lc_now())
+      return lc_fiber_suspend(co, &r->fiber, r->until, NULL, NULL,
+                              (lua_KContext)r, run_go_on);
     r->phase = PHASE_DECODE;
     if (r->kit->seeded) run_seed(r);
     n = run_push_call(co, r, &r->in->entries[r->at]);
@@ -392,6 +469,13 @@ static void run_bury (Run *r, int status) {
   lua_State *L = r->kit->w->L;
   size_t record = r->out->msg.len;
   int top = lua_gettop(L), written = 0;
+  if (r->phase != PHASE_FAULT && !r->pausing
+      && run_tries_again(r, run_death_kind(status))) {
+    lc_fiber_reset(&r->fiber);
+    r->call = NULL;
+    return;
+  }
+  if (r->pausing) r->attempt--;        /* it has not come to that one */
   if (r->phase != PHASE_FAULT && lua_checkstack(L, 4)) {
     lua_pushcfunction(L, run_write_death);
     lua_pushlightuserdata(L, r);
@@ -406,8 +490,7 @@ static void run_bury (Run *r, int status) {
     run_add(r, record, ENTRY_NOMEM);
   }
   r->at++;
-  r->yielded = 0;
-  r->refused = NULL;
+  run_first_attempt(r);
   lc_fiber_reset(&r->fiber);
   r->call = NULL;
 }
@@ -432,8 +515,7 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   r->end = end;
   r->out = out;
   r->call = NULL;
-  r->yielded = 0;
-  r->refused = NULL;
+  run_first_attempt(r);
   in->users++;
   run_mark_sent(r);
   return r;

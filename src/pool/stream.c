@@ -35,6 +35,7 @@ static void stream_free (Shared *head) {
     lc_call_release(call);
   }
   lc_dialogue_free(s->sink.dialogue);
+  lc_retry_free(s->retry);
   lc_mutex_free(&s->lock);
   lc_mem_free(s->mem, s->slots,
               s->slots != NULL ? (s->mask + 1) * sizeof(StreamSlot) : 0);
@@ -224,6 +225,7 @@ void lc_stream_flush (Stream *s) {
   b->sink = &s->sink;
   b->seed = s->seed;
   b->base = s->base;
+  b->retry = s->retry;
   lc_stream_hold(s);
   s->link.send(s->link.pool, s->link.self, b);
 }

@@ -100,6 +100,7 @@ struct Stream {
   /* set at birth */
   int credits;
   uint64_t seed, base;        /* for its batches; set by the pool */
+  Retry *retry;               /* likewise, by the consumer; or NULL */
   /* guarded by the pool's streams_lock */
   Stream *next, **link_at;    /* the pool's list of open streams */
   /* consumer only, but for the last release */
