@@ -139,7 +139,7 @@ describe("the option retries", function()
     assert.same({ 3, n = 1 }, none:map(pairs_of(3, "x"), stubborn, { retries = 2, retry_delay = 0.001 }):collect())
     local options = { retries = 1, retry_delay = 0.001 }
     assert.equal(2, pool:submit(function()
-      return pool:map({ 2 }, stubborn, options):collect()[1]
+      return pool:map({ 2 }, function(n) return stubborn(n, "inner") end, options):collect()[1]
     end):get())
   end)
 
