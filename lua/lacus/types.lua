@@ -110,6 +110,8 @@ function lacus.pool(options) end
 ---  broken: whoever waits for results, and later calls of `map`, are told why.
 ---@field recycle? integer at least 1: tasks after which a worker's state is replaced by
 ---  a new one, once none of its tasks waits; default: never
+---  Warnings (`warn`) are on in a worker where they are on in the script, in the host;
+---  stock Lua cannot tell: `init = function() warn "@on" end`
 ---@field linger? number seconds, not negative, that what was submitted has when the Lua
 ---  state closes (the script has ended): then it is cancelled. Default: no limit.
 ---  Without effect when the script fails, or ends by `os.exit`: then nothing is
@@ -349,7 +351,8 @@ function Results:on_error() end
 function Results:close() end
 
 --- What a failed task raises in the loop. `tostring(err)` reads like an error of
---- `lua`: the message, and the worker's traceback under it.
+--- `lua`: the message, and under it the worker's traceback and that of who waited.
+--- Text may be joined to it by `..`.
 ---
 ---     local ok, err = pcall(function()
 ---       pool:map({ 7 }, function(x) error({ code = x }) end):collect()
@@ -361,7 +364,9 @@ function Results:close() end
 ---  task did not run; what a worker kept is gone
 ---@field value any what was raised, tables too
 ---@field message string `value` as text
----@field traceback? string where it was raised, in the worker
+---@field traceback? string where it was raised, in the worker; where that came from a
+---  task that it had waited for, from there on
+---@field caller? string where it was waited for; nil if it was not raised (`on_error`)
 ---@field index? integer the item's place in the source, from 1; nil for one task alone
 ---@field item? any the first value of the item
 ---@field items? table all of them, with their number in `n`

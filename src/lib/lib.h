@@ -8,6 +8,7 @@
 
 #include <lua.h>
 
+#include "../pool/fault.h"
 #include "../pool/pool.h"
 
 #define LACUS_VERSION "0.1"
@@ -16,7 +17,7 @@
 #define LC_POOL "lacus.pool"
 #define LC_RESULTS "lacus.results"
 #define LC_FUTURE "lacus.future"
-#define LC_ERROR "lacus.error"
+#define LC_ERROR LC_FAULT_OBJECT
 
 #if !defined(LUAMOD_EXPORT)
 #if defined(__GNUC__)
@@ -111,6 +112,10 @@ void lc_lib_error_private (lua_State *L);
 */
 void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
                         const Batch *b);
+
+/* Raises the error object on top, which then knows where it was asked for: the
+** stack from `level` on, as luaL_traceback counts. */
+int lc_lib_raise (lua_State *L, int level);
 
 /* Pushes an error object that came about on this side: the message is on
 ** top, and is replaced by the object. */

@@ -99,7 +99,7 @@ static int fut_raise (lua_State *L, const char *kind, const char *message) {
   lua_pushstring(L, message);
   lua_concat(L, 2);
   lc_lib_make_error(L, kind, 0);
-  return lua_error(L);
+  return lc_lib_raise(L, 1);
 }
 
 static int fut_values (lua_State *L, Home *home, Future *f) {
@@ -112,7 +112,7 @@ static int fut_values (lua_State *L, Home *home, Future *f) {
       return lc_decode(L, home->codec, &b->msg, &at);
     case FUTURE_FAILED:
       lc_lib_push_error(L, home->codec, &b->entries[0], b);
-      return lua_error(L);
+      return lc_lib_raise(L, 1);
     default:
       return fut_raise(L, "cancelled", "the task was cancelled");
   }

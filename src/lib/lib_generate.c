@@ -115,7 +115,7 @@ static int rem_step (lua_State *L) {
     switch (lc_stream_step(g->s, 1)) {
       case STREAM_READY:
         n = rem_take(L, g);
-        if (n == LC_GEN_FAILED) return lua_error(L);
+        if (n == LC_GEN_FAILED) return lc_lib_raise(L, 2);
         luaL_checkstack(L, 1, NULL);
         lua_pushinteger(L, n);
         return lua_gettop(L);

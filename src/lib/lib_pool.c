@@ -8,6 +8,7 @@
 
 #include "../base/clock.h"
 #include "../pool/env.h"
+#include "../run/state.h"
 #include "../value/object.h"
 #include "lib.h"
 #include "lib_option.h"
@@ -165,6 +166,7 @@ static int l_pool_new (lua_State *L) {
   o.name = a.name;
   o.recycle = a.recycle;
   o.linger = a.linger;
+  o.warns = lc_state_warns(L);
   o.seeded = a.seeded;
   o.seed = a.seed;
   o.shuffled = a.shuffled;

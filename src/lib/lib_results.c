@@ -226,7 +226,7 @@ static int res_take (lua_State *L, Results *r) {
     lc_lib_push_error(L, r->home->codec, e, b);
   }
   if (!ok) {
-    if (r->on_error == ONERROR_RAISE) lua_error(L);
+    if (r->on_error == ONERROR_RAISE) lc_lib_raise(L, 1);
     if (r->on_error == ONERROR_SKIP) {
       lua_settop(L, top);
       return 0;
@@ -254,7 +254,7 @@ static int res_broken (lua_State *L, Results *r) {
   if (lc_pool_alive(r->pool, L)) lua_pushliteral(L, "the pool is closed");
   lc_lib_make_error(L, LC_FAULT_ERROR, r->s->handed + 1);
   r->ended = 1;
-  return lua_error(L);
+  return lc_lib_raise(L, 1);
 }
 
 static void res_close_source (lua_State *L);
@@ -270,7 +270,7 @@ static int res_expired (lua_State *L, Results *r) {
   lua_pushfstring(L, "map: not done within its deadline of %f s", r->seconds);
   lua_concat(L, 2);
   lc_lib_make_error(L, LC_FAULT_TIMEOUT, 0);
-  return lua_error(L);
+  return lc_lib_raise(L, 1);
 }
 
 static int res_may_step (lua_State *L, Results *r) {

@@ -63,6 +63,7 @@ struct Pool {
   uint64_t recycle;           /* tasks after which a state is replaced; 0 */
   uint64_t linger;            /* ns that what was submitted has when the home's
                               ** state closes; LC_NEVER: as long as it takes */
+  int warns;                  /* warnings are on in its states */
   int seeded;                 /* its tasks have random numbers... */
   uint64_t seed;              /* ...that begin with this: see run.h */
   int shuffled;               /* its maps' results come in random order... */

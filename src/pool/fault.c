@@ -23,7 +23,64 @@ static void fault_traceback (lua_State *L) {
   }
 }
 
+/* "stack traceback:" once, then the lines of both. */
+void lc_fault_join (lua_State *L, lua_Integer worker) {
+  const char *lines;
+  if (lua_isnil(L, -2) || lua_isnil(L, -1)) {
+    lua_remove(L, lua_isnil(L, -2) ? -2 : -1);
+    return;
+  }
+  lines = strchr(lua_tostring(L, -1), '\n');
+  if (worker != 0)
+    lua_pushfstring(L, "%s\n\t(in worker %I, awaited by)%s",
+                    lua_tostring(L, -2), (LUAI_UACINT)worker,
+                    lines != NULL ? lines : "");
+  else
+    lua_pushfstring(L, "%s\n\t(awaited by)%s", lua_tostring(L, -2),
+                    lines != NULL ? lines : "");
+  lua_replace(L, -3);
+  lua_pop(L, 1);
+}
+
+/* An error object that came from another task? */
+static int fault_is_object (lua_State *L, int idx) {
+  int is = 0;
+  if (lua_type(L, idx) == LUA_TTABLE
+      && luaL_getmetafield(L, idx, "__name") != LUA_TNIL) {
+    is = lua_type(L, -1) == LUA_TSTRING
+         && strcmp(lua_tostring(L, -1), LC_FAULT_OBJECT) == 0;
+    lua_pop(L, 1);
+  }
+  return is;
+}
+
+/* Pushes a field of it, a string, or nil. */
+static void fault_field (lua_State *L, int idx, const char *name) {
+  lua_pushstring(L, name);
+  if (lua_rawget(L, idx) != LUA_TSTRING) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+}
+
+/* The traceback on top is of where the error object at `idx` was raised. */
+static void fault_traceback_before (lua_State *L, int idx) {
+  lua_Integer worker;
+  lua_pushliteral(L, "worker");
+  lua_rawget(L, idx);
+  worker = lua_tointeger(L, -1);
+  lua_pop(L, 1);
+  fault_field(L, idx, "traceback");
+  lua_insert(L, -2);
+  lc_fault_join(L, worker);
+}
+
 static void fault_message (lua_State *L, int idx) {
+  if (fault_is_object(L, idx)) {
+    fault_field(L, idx, "message");
+    if (lua_isstring(L, -1)) return;
+    lua_pop(L, 1);
+  }
   if (lua_type(L, idx) == LUA_TSTRING || lua_type(L, idx) == LUA_TNUMBER) {
     lua_pushvalue(L, idx);
     lua_tostring(L, -1);
@@ -44,6 +101,7 @@ int lc_fault_handler (lua_State *L) {
   lua_pushvalue(L, 1);
   lua_rawseti(L, 2, 2);
   fault_traceback(L);
+  if (fault_is_object(L, 1)) fault_traceback_before(L, 1);
   lua_rawseti(L, 2, 3);
   fault_message(L, 1);
   lua_rawseti(L, 2, 4);

@@ -329,6 +329,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->inlined = options->workers == 0;
   p->recycle = options->recycle;
   p->linger = options->linger;
+  p->warns = options->warns;
   p->seeded = options->seeded;
   p->seed = options->seed;
   p->shuffled = options->shuffled;

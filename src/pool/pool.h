@@ -33,6 +33,7 @@ typedef struct PoolOptions {
   int workers;                /* 0: none but the home's own thread */
   uint64_t recycle;           /* tasks; 0: never */
   uint64_t linger;            /* ns; LC_NEVER: no limit. See crew.h */
+  int warns;                  /* warnings are on in its workers */
   int seeded, shuffled;       /* whether there is a: */
   uint64_t seed, shuffle;
   const char *name;           /* of the pool, for its workers' names */

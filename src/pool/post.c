@@ -20,6 +20,7 @@ static int post_libraries (lua_State *L) {
   lc_object_lend(L, &pw->pool->head);
   pw->kit.kept = 0;
   lc_random_seed(&pw->kit.random, pw->pool->seed, 0);
+  if (pw->pool->warns) lua_warning(L, "@on", 0);
   lua_pushcfunction(L, pw->pool->libraries);
   lua_call(L, 0, 0);
   lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
