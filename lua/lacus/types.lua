@@ -52,7 +52,8 @@ function Generator:traceback() end
 
 --- Makes a generator function. Each call of it gives a generator, whose body is
 --- `f` with the arguments of the call; it begins with the first step. Every
---- `coroutine.yield(...)` in the body is an item; what it returns is not.
+--- `coroutine.yield(...)` in the body is an item; what it returns is not. A generator
+--- function may be sent to a task, as any function; a generator may not.
 ---
 ---     local countdown = lacus.generator(function(n)
 ---       for i = n, 1, -1 do coroutine.yield(i) end

@@ -189,20 +189,28 @@ static void set_unlisten (void *thing, WaitNode *n) {
   for (i = 0; i < set->n; i++) lc_future_unlisten(set->f[i], &set->nodes[i]);
 }
 
-static int set_listen (void *thing, WaitNode *n) {
-  FutureSet *set = (FutureSet *)thing;
+/* Whether nobody has to wait for it any more. */
+static int set_is_done (const FutureSet *set) {
   size_t i, ended = 0, bad = 0;
   for (i = 0; i < set->n; i++) {
     FutureState state = lc_future_state(set->f[i]);
-    set->nodes[i].waiter = n->waiter;
-    if (lc_future_ended(state) || !lc_future_listen(set->f[i],
-                                                    &set->nodes[i])) {
-      ended++;
-      bad += lc_future_state(set->f[i]) != FUTURE_DONE;
-    }
+    ended += lc_future_ended(state) != 0;
+    bad += lc_future_ended(state) && state != FUTURE_DONE;
   }
-  if (ended < set->n && !(set->any && ended > 0)
-      && !(set->first_error && bad > 0)) return 1;
+  return ended == set->n || (set->any && ended > 0)
+         || (set->first_error && bad > 0);
+}
+
+/* On the lists of all first: what ends from then on wakes the waiter. Only `n`'s
+** waiter is used; each future has a node of its own. */
+static int set_listen (void *thing, WaitNode *n) {
+  FutureSet *set = (FutureSet *)thing;
+  size_t i;
+  for (i = 0; i < set->n; i++) {
+    set->nodes[i].waiter = n->waiter;
+    lc_future_listen(set->f[i], &set->nodes[i]);
+  }
+  if (!set_is_done(set)) return 1;
   set_unlisten(set, n);
   return 0;
 }
@@ -271,20 +279,12 @@ static int set_go (lua_State *L, int status, lua_KContext ctx) {
   FutureSet *set = (FutureSet *)lua_touserdata(L, 3);
   uint64_t deadline = (uint64_t)lua_tointeger(L, 2);
   (void)status;
-  for (;;) {
+  while (!set_is_done(set) && lc_now() < deadline) {
     Fiber *fiber = lc_wait_fiber(home, L);
-    WaitNode probe;
-    probe.waiter = fiber != NULL ? &fiber->waiter : &home->parker.waiter;
-    if (!set_listen(set, &probe)) break;
-    if (lc_now() >= deadline) {
-      set_unlisten(set, NULL);
-      break;
-    }
-    if (fiber != NULL)
+    if (fiber == NULL) lc_wait_block(L, home, &set_wait_kind, set, deadline);
+    else if (set_listen(set, &fiber->node))
       return lc_fiber_suspend(L, fiber, deadline, set_forget, set, ctx,
                               set_go);
-    set_unlisten(set, NULL);
-    lc_wait_block(L, home, &set_wait_kind, set, deadline);
   }
   return set_lists(L, set);
 }
