@@ -91,11 +91,12 @@ static void lacus_sweeten (lua_State *L) {
 }
 
 void lc_lib_hurry (lua_State *L) {
-  lc_home_open(L, NULL)->hurry = 1;
+  lc_home_hurry(L, 1);
 }
 
 void lc_lib_linger (lua_State *L, LingerFn fn, void *ud) {
-  Home *h = lc_home_open(L, NULL);
+  Home *h = lc_home_find(L);
+  if (h == NULL) return;            /* there is nothing to wait for */
   h->hurry = 0;
   h->linger = fn;
   h->linger_ud = ud;

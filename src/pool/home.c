@@ -8,6 +8,7 @@
 #include "../run/worker.h"
 
 static const char home_key = 0;
+static const char home_hurry_key = 0;
 
 /* As long as another processor may bring news: waking an idle one costs about
 ** 20 microseconds. */
@@ -54,19 +55,31 @@ static Home *home_new (lua_State *L, Worker *worker) {
   return h;
 }
 
-Home *lc_home_open (lua_State *L, Worker *worker) {
+Home *lc_home_find (lua_State *L) {
   Home *h;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key) == LUA_TUSERDATA)
-    h = (Home *)lua_touserdata(L, -1);
-  else {
-    h = home_new(L, worker);
-    h->codec = lc_codec_open(L, h->mem);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
-    lua_remove(L, -2);
-  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
+  h = (Home *)lua_touserdata(L, -1);
   lua_pop(L, 1);
   return h;
+}
+
+Home *lc_home_open (lua_State *L, Worker *worker) {
+  Home *h = lc_home_find(L);
+  if (h != NULL) return h;
+  h = home_new(L, worker);
+  h->codec = lc_codec_open(L, h->mem);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &home_hurry_key);
+  h->hurry = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
+  return h;
+}
+
+void lc_home_hurry (lua_State *L, int hurry) {
+  Home *h = lc_home_find(L);
+  if (h != NULL) h->hurry = hurry;
+  lua_pushboolean(L, hurry);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &home_hurry_key);
 }
 
 void lc_home_add (Home *h, Resident *r) {

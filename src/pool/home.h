@@ -74,6 +74,11 @@ typedef struct Home {
 */
 Home *lc_home_open (lua_State *L, struct Worker *worker);
 
+/* The state's home if there is one, else NULL. */
+Home *lc_home_find (lua_State *L);
+/* What `hurry` is to be, from now on or once there is a home. May raise (memory). */
+void lc_home_hurry (lua_State *L, int hurry);
+
 /* `r` has been opened here. */
 void lc_home_add (Home *h, Resident *r);
 /* The home's thread has to wait: runs one task that nobody else would, or
