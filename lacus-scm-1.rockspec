@@ -54,6 +54,8 @@ build = {
         "src/pool/home.c",
         "src/pool/dialogue.c",
         "src/pool/run.c",
+        "src/pool/turn.c",
+        "src/pool/credit.c",
         "src/pool/stream.c",
         "src/pool/future.c",
         "src/pool/schedule.c",
