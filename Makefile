@@ -43,7 +43,7 @@ run    := $(patsubst %,src/run/%.c,heap timer fiber state worker)
 pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit stream future run schedule post pool)
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option map_option lib_error lib_wait lib_future lib_generate \
-	lib_results lib_random lib_pool lib_coroutine lib_worker lib)
+	lib_map lib_results lib_random lib_pool lib_coroutine lib_worker lib)
 host   := $(patsubst %,src/host/%.c,call options main)
 
 # Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.

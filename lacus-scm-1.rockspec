@@ -73,6 +73,7 @@ build = {
         "src/lib/lib_wait.c",
         "src/lib/lib_future.c",
         "src/lib/lib_generate.c",
+        "src/lib/lib_map.c",
         "src/lib/lib_results.c",
         "src/lib/lib_random.c",
         "src/lib/lib_coroutine.c",

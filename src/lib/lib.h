@@ -57,7 +57,7 @@ void lc_lib_linger (lua_State *L, LingerFn fn, void *ud);
 /* Puts luaopen_lacus and the embedded sugar into package.preload. */
 void lc_lib_preload (lua_State *L);
 
-/* --- lib_results.c ------------------------------------------------------- */
+/* --- lib_map.c, lib_results.c --------------------------------------------- */
 
 /*
 ** pool:map. Source, function and options are at stack positions 2 to 4; they

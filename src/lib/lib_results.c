@@ -1,184 +1,18 @@
 /*
-** lib_results.c: pool:map and its results: pulls the source, feeds the
-** stream, hands results over. Stands on pool/stream and source; every
-** function in here runs on the thread of the state that called map.
-**
-** User values of the handle: the source; the calls that have been sent
-** (function or name -> Call), when the items are calls themselves; the
-** error that ended the source.
+** lib_results.c: the results of a map, handed over one by one, and how it ends.
+** Stands on results.h and lib_wait; every function in here runs on the thread of
+** the state that called map.
 */
-#include <string.h>
-
 #include <lauxlib.h>
 
 #include "../base/clock.h"
 #include "../pool/fault.h"
-#include "lib.h"
 #include "lib_wait.h"
-#include "map_option.h"
+#include "results.h"
 #include "source.h"
-
-enum { UV_SOURCE = 1, UV_CALLS, UV_ERROR, UV_COUNT = UV_ERROR };
-
-/* Different functions that one map(gen) sends once; more go with the item. */
-#define CALLS_MOST 64
-
-typedef struct Results {
-  Home *home;
-  Pool *pool;           /* held, until closed */
-  Stream *s;            /* NULL when closed */
-  Call *call;           /* map(source, fn): its fn; the stream holds it */
-  Generator *source;    /* in UV_SOURCE */
-  OnError on_error;
-  int ncalls;
-  int pulling;          /* inside the source: no other step, no close */
-  int waiting;          /* a task waits in here: likewise */
-  uint64_t deadline;    /* of that wait */
-  uint64_t limit;       /* of the whole map... */
-  lua_Number seconds;   /* ...which had so many */
-  int failed;           /* the source's error is in UV_ERROR */
-  int ended;            /* all was handed over... */
-  uint64_t pulled;      /* ...of so many items */
-} Results;
 
 static Results *res_check (lua_State *L) {
   return (Results *)luaL_checkudata(L, 1, LC_RESULTS);
-}
-
-/* --- items -------------------------------------------------------------- */
-
-/*
-** What lc_encode pushed about a refused value becomes one sentence. `which`
-** of the item's values, the way from there, and what it is, are on top.
-*/
-static void res_refusal (lua_State *L, uint64_t index, int skipped) {
-  int at = lua_gettop(L) - 2;
-  lua_Integer which = lua_tointeger(L, at) + skipped;
-  const char *way = lua_tostring(L, at + 1);
-  const char *what = lua_tostring(L, at + 2);
-  lua_pushfstring(L, "map: item %I", (LUAI_UACINT)index);
-  if (which > 1) lua_pushfstring(L, ", value %I", (LUAI_UACINT)which);
-  else lua_pushliteral(L, "");
-  lua_pushfstring(L, "%s%s: cannot send %s",
-                  *way == '.' || *way == '[' ? ", field " : "", way, what);
-  lua_concat(L, 3);
-  lua_replace(L, at);
-  lua_settop(L, at);
-}
-
-/* The item cannot be sent: it fails alone. The message is on top. */
-static void res_fail_item (lua_State *L, Results *r, int first, int n) {
-  Batch *b = lc_stream_spare(r->s);
-  int at = lua_gettop(L);
-  int ok = b != NULL;
-  lua_pushnil(L);
-  lua_pushvalue(L, at);
-  if (ok) {
-    ok = lc_fault_write(L, r->home->codec, &b->msg, LC_FAULT_TRANSFER, at,
-                        first, n)
-         && lc_batch_add(b, r->s->pulled + 1, ENTRY_FAULT, 1) != NULL;
-    if (ok) b->entries[0].at = 0;
-    ok = ok && lc_stream_put_failed(r->s, b);
-    if (!ok) lc_batch_free(b);
-  }
-  if (!ok) luaL_error(L, "not enough memory");
-}
-
-/* Pushes the table of calls that were sent. */
-static void res_push_calls (lua_State *L) {
-  if (lua_getiuservalue(L, 1, UV_CALLS) == LUA_TTABLE) return;
-  lua_pop(L, 1);
-  lua_createtable(L, 0, 4);
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, 1, UV_CALLS);
-}
-
-/*
-** map(gen): the Call of the function or name at `idx`; NULL when it is to
-** travel with the item (there have been too many), or cannot be sent: then
-** the item's own encoding will say so.
-*/
-static Call *res_find_call (lua_State *L, Results *r, int idx) {
-  Call *call;
-  res_push_calls(L);
-  lua_pushvalue(L, idx);
-  lua_rawget(L, -2);
-  call = (Call *)lua_touserdata(L, -1);
-  lua_pop(L, 1);
-  if (call == NULL && r->ncalls < CALLS_MOST
-      && lc_call_new(L, r->home->codec, r->home->mem, idx, &call)
-         == LC_ENCODED) {
-    lc_stream_keep_call(r->s, call);
-    r->ncalls++;
-    lua_pushvalue(L, idx);
-    lua_pushlightuserdata(L, call);
-    lua_rawset(L, -3);
-  }
-  return call;
-}
-
-static int res_is_call (lua_State *L, int idx) {
-  return lua_isfunction(L, idx)
-         || (lua_type(L, idx) == LUA_TSTRING
-             && strchr(lua_tostring(L, idx), '.') != NULL);
-}
-
-/* The item's `n` values are on top; leaves the stack anyhow. */
-static void res_put (lua_State *L, Results *r, int n) {
-  int first = lua_gettop(L) - n + 1, skipped = 0;
-  Call *call = r->call;
-  Batch *b;
-  size_t at;
-  if (call == NULL) {
-    if (n == 0 || !res_is_call(L, first)) {
-      lua_pushfstring(L, "map: item %I: a function (or a \"module.function\") "
-                         "and its arguments expected, got %s",
-                      (LUAI_UACINT)(r->s->pulled + 1),
-                      n == 0 ? "nothing" : luaL_typename(L, first));
-      res_fail_item(L, r, first, n);
-      return;
-    }
-    call = res_find_call(L, r, first);
-    skipped = call != NULL;
-    lua_settop(L, first + n - 1);
-  }
-  b = lc_stream_open_batch(r->s);
-  if (b == NULL) luaL_error(L, "not enough memory");
-  at = b->msg.len;
-  switch (lc_encode(L, r->home->codec, &b->msg, first + skipped,
-                    n - skipped)) {
-    case LC_ENCODED:
-      if (!lc_stream_put(r->s, at, call)) {
-        b->msg.len = at;
-        luaL_error(L, "not enough memory");
-      }
-      break;
-    case LC_REFUSED:
-      res_refusal(L, r->s->pulled + 1, skipped);
-      res_fail_item(L, r, first, n);
-      break;
-    case LC_NOMEM:
-      luaL_error(L, "not enough memory");
-      break;
-  }
-}
-
-/* One pull. The source's error waits until the results before it are out. */
-static void res_pull (lua_State *L, Results *r) {
-  int top = lua_gettop(L), n;
-  lua_getiuservalue(L, 1, UV_SOURCE);
-  r->pulling = 1;
-  n = lc_source_try(L, -1);
-  r->pulling = 0;
-  if (n >= 0) res_put(L, r, n);
-  else {
-    if (n == LC_GEN_FAILED) {
-      r->failed = 1;
-      lua_setiuservalue(L, 1, UV_ERROR);
-    }
-    lc_stream_exhaust(r->s);
-  }
-  lua_settop(L, top);
 }
 
 /* --- results ------------------------------------------------------------ */
@@ -335,7 +169,7 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
       case STREAM_PULL:
         lc_generator_await(L, r->source, &r->waiting, (lua_KContext)mode,
                            res_resume);
-        res_pull(L, r);
+        lc_results_pull(L, r);
         pulled = 1;
         break;
       case STREAM_READY:
@@ -364,29 +198,6 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
 static int res_resume (lua_State *L, int status, lua_KContext mode) {
   (void)status;
   return res_go(L, (Results *)lua_touserdata(L, 1), (ResMode)mode);
-}
-
-static int res_start_again (lua_State *L, int status, lua_KContext n);
-
-/* Work starts at the call of map, which this is the end of: one item for each
-** worker, from the n-th on. Only the handle is on the stack. */
-static int res_start (lua_State *L, Results *r, int n) {
-  for (; n < r->s->link.workers; n++) {
-    if (lc_stream_step(r->s, 0) != STREAM_PULL) break;
-    lc_generator_await(L, r->source, &r->waiting, n, res_start_again);
-    res_pull(L, r);
-  }
-  lc_stream_flush(r->s);
-  lua_pushnil(L);
-  lua_pushnil(L);
-  lua_pushvalue(L, 1);
-  return 4;
-}
-
-static int res_start_again (lua_State *L, int status, lua_KContext n) {
-  (void)status;
-  lua_settop(L, 1);
-  return res_start(L, (Results *)lua_touserdata(L, 1), (int)n);
 }
 
 /* --- what Lua sees ------------------------------------------------------- */
@@ -511,87 +322,4 @@ void lc_lib_results (lua_State *L) {
   luaL_newlib(L, res_methods);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
-}
-
-/* --- map ---------------------------------------------------------------- */
-
-void lc_lib_check_function (lua_State *L, int arg) {
-  if (lua_isfunction(L, arg)) return;
-  if (lua_type(L, arg) != LUA_TSTRING)
-    luaL_typeerror(L, arg, "function or \"module.function\"");
-  if (strchr(lua_tostring(L, arg), '.') == NULL)
-    luaL_argerror(L, arg, lua_pushfstring(L,
-      "'%s' does not name a \"module.function\"", lua_tostring(L, arg)));
-}
-
-/* A function of the map, encoded once; `what` it is. Raises at the caller's line
-** that it cannot be sent. */
-static Call *res_new_call (lua_State *L, Results *r, int idx,
-                           const char *what) {
-  Call *call = NULL;
-  EncodeResult result = lc_call_new(L, r->home->codec, r->home->mem, idx,
-                                    &call);
-  if (result == LC_NOMEM) luaL_error(L, "not enough memory");
-  if (result == LC_REFUSED) {
-    const char *way = lua_tostring(L, -2);
-    luaL_where(L, 1);
-    lua_pushfstring(L, "cannot send %s: %s%s%s", what,
-                    *way == ',' ? way + 2 : way, *way != '\0' ? ": " : "",
-                    lua_tostring(L, -2));
-    lua_concat(L, 2);
-    lua_error(L);
-  }
-  lc_stream_keep_call(r->s, call);
-  return call;
-}
-
-/* The stream has what the options at `arg` say of retries. */
-static void res_set_retry (lua_State *L, Results *r, int arg,
-                           const MapOptions *o) {
-  r->s->retry = lc_map_retry(L, arg, o, r->home->mem);
-  if (r->s->retry == NULL) luaL_error(L, "not enough memory");
-  lua_pushliteral(L, "retry_delay");
-  if (lua_rawget(L, arg) == LUA_TFUNCTION)
-    r->s->retry->ask = res_new_call(L, r, lua_gettop(L), "retry_delay");
-  lua_pop(L, 1);
-}
-
-static Results *res_new (lua_State *L, Home *home) {
-  Results *r = (Results *)lua_newuserdatauv(L, sizeof(Results), UV_COUNT);
-  memset(r, 0, sizeof(Results));
-  r->home = home;
-  luaL_setmetatable(L, LC_RESULTS);
-  return r;
-}
-
-int lc_lib_map (lua_State *L, Home *home, Pool *p) {
-  MapOptions o;
-  Results *r;
-  lua_settop(L, 4);
-  if (!lua_isnoneornil(L, 3)) lc_lib_check_function(L, 3);
-  lc_map_options(L, 4, &o);
-  if (!lc_source_new(L, 2)) luaL_argerror(L, 2, lua_tostring(L, -1));
-  lua_replace(L, 2);
-  if (!lc_pool_alive(p, L)) return luaL_error(L, "%s", lua_tostring(L, -1));
-  lc_codec_begin(L, home->codec);
-  r = res_new(L, home);
-  lua_replace(L, 1);
-  r->on_error = o.on_error;
-  r->seconds = o.deadline;
-  r->limit = o.deadline < 0 ? LC_NEVER : lc_deadline(o.deadline);
-  if (p->shuffled && !o.stream.ordered) {
-    o.stream.ordered = o.stream.shuffled = 1;
-    o.stream.shuffle = p->shuffle;
-  }
-  r->s = lc_pool_begin(p, home, &o.stream);
-  if (r->s == NULL) return luaL_error(L, "not enough memory");
-  lc_pool_hold(p);
-  r->pool = p;
-  r->source = (Generator *)lua_touserdata(L, 2);
-  lua_pushvalue(L, 2);
-  lua_setiuservalue(L, 1, UV_SOURCE);
-  if (!lua_isnil(L, 3)) r->call = res_new_call(L, r, 3, "the function");
-  if (o.retries > 0) res_set_retry(L, r, 4, &o);
-  lua_settop(L, 1);
-  return res_start(L, r, 0);
 }
