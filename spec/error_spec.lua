@@ -168,6 +168,33 @@ describe("an error in a task", function()
     assert.matches("error_spec.lua:%d+", err.traceback)
   end)
 
+  it("with a value whose __transfer fails is told all the same", function()
+    local setmetatable = setmetatable
+    local err = failure(function()
+      error(setmetatable({}, {
+        __tostring = function() return "what went wrong" end,
+        __transfer = function() error("not this one", 0) end,
+      }))
+    end)
+    assert.equal("error", err.kind)
+    assert.is_nil(err.value)
+    assert.equal("what went wrong (the error value cannot be sent: not this one)", err.message)
+  end)
+
+  it("comes without its item where that cannot be sent back", function()
+    local err = failure(script [[
+      local t = ...
+      error("oops", 0)
+    ]], setmetatable({}, { __transfer = function()
+      return load [[
+        local t = setmetatable({}, { __transfer = function() error "once only" end })
+        return t
+      ]]
+    end }))
+    assert.same({ "error", "oops" }, { err.kind, err.message })
+    assert.is_nil(err.item)
+  end)
+
   it("may come from C, or from Lua itself", function()
     assert.matches("attempt to index a nil value", failure(function(t) return t.x.y end, {}).message)
     assert.matches("bad argument #1 to '[%a.]*rep'", failure(string.rep).message)

@@ -139,37 +139,72 @@ void lc_fault_open (lua_State *L, int status) {
   lua_remove(L, at);
 }
 
-/* One value that may be refused, with room for what the refusal pushes. */
+/* --- writing --------------------------------------------------------------- */
+
+typedef struct FaultRecord {
+  Codec *c;
+  Message *m;
+  EncodeResult result;
+} FaultRecord;
+
+/* Protected: (record, values...). */
+static int fault_encode (lua_State *L) {
+  FaultRecord *r = (FaultRecord *)lua_touserdata(L, 1);
+  r->result = lc_encode(L, r->c, r->m, 2, lua_gettop(L) - 1);
+  if (r->result != LC_REFUSED) return 0;
+  lua_pushfstring(L, "value%s: %s", lua_tostring(L, -2), lua_tostring(L, -1));
+  return 1;
+}
+
+/*
+** One record of the `n` values on top, which are popped. Refused: pushes why. A
+** __transfer that raises refuses too: the failure is told all the same.
+*/
+static EncodeResult fault_try (lua_State *L, Codec *c, Message *m, int n) {
+  FaultRecord r;
+  r.c = c;
+  r.m = m;
+  r.result = LC_REFUSED;
+  lua_pushcfunction(L, fault_encode);
+  lua_insert(L, -n - 1);
+  lua_pushlightuserdata(L, &r);
+  lua_insert(L, -n - 1);
+  if (lua_pcall(L, n + 1, LUA_MULTRET, 0) != LUA_OK) {
+    luaL_tolstring(L, -1, NULL);
+    lua_remove(L, -2);
+  }
+  return r.result;
+}
+
+/* The error value may be refused: then the message says so. */
 static int fault_write_head (lua_State *L, Codec *c, Message *m,
                              const char *kind, int at) {
-  int head = lua_gettop(L) + 1;
   EncodeResult result;
   lua_pushstring(L, kind);
   lua_pushvalue(L, at);
   lua_pushvalue(L, at + 1);
   lua_pushvalue(L, at + 2);
-  result = lc_encode(L, c, m, head, 4);
+  result = fault_try(L, c, m, 4);
   if (result == LC_REFUSED) {
-    lua_pushfstring(L, "%s (the error value cannot be sent: value%s: %s)",
-                    lua_tostring(L, at), lua_tostring(L, -2),
-                    lua_tostring(L, -1));
-    lua_replace(L, head + 1);
-    lua_settop(L, head + 2);
+    lua_pushstring(L, kind);
+    lua_pushfstring(L, "%s (the error value cannot be sent: %s)",
+                    lua_tostring(L, at), lua_tostring(L, -2));
+    lua_pushvalue(L, at + 1);
     lua_pushnil(L);
-    result = lc_encode(L, c, m, head, 4);
+    result = fault_try(L, c, m, 4);
   }
-  lua_settop(L, head - 1);
   return result == LC_ENCODED;
 }
 
 int lc_fault_write (lua_State *L, Codec *c, Message *m, const char *kind,
                     int at, int items, int n) {
-  int top = lua_gettop(L);
+  int top = lua_gettop(L), i;
   EncodeResult result;
-  luaL_checkstack(L, 10, NULL);
+  luaL_checkstack(L, n + 10, NULL);
   if (!fault_write_head(L, c, m, kind, at)) return 0;
-  result = lc_encode(L, c, m, items, n);
-  if (result == LC_REFUSED) result = lc_encode(L, c, m, items, 0);
+  for (i = 0; i < n; i++) lua_pushvalue(L, items + i);
+  result = fault_try(L, c, m, n);
+  if (result == LC_REFUSED) result = fault_try(L, c, m, 0);
   lua_settop(L, top);
   return result == LC_ENCODED;
 }
