@@ -464,6 +464,25 @@ describe("a worker's generator as a source", function()
     assert.same({ 2, 4, 6 }, list_of(doubled((pool:generate(count, 3)))))
   end)
 
+  it("makes nobody wait for it longer than he would", function()
+    local one <close> = lacus.pool(1)
+    local go, is_open = gate.new(), gate.is_open
+    local results <close> = one:map(one:generate(function()
+      yield(1)
+      while not is_open(go) do lacus.sleep(0.001) end
+      yield(2)
+    end), function(x) return x end)
+    local first
+    repeat first = { results:next(0.01) } until first[1]
+    assert.same({ 1, 1 }, first)
+    assert.same({ nil, "pending" }, { results:poll() })
+    assert.same({ nil, "timeout" }, { results:next(0.01) })
+    open(go)
+    assert.same({ 2, 2 }, { results:next() })
+    assert.is_nil(results:next())
+    os.remove(go)
+  end)
+
   it("brings its error to the loop, after the results before it", function()
     local got = 0
     fails.with("dry", function()

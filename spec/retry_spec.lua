@@ -318,6 +318,21 @@ describe("the option deadline", function()
     assert.same({ 1, n = 1 }, pool:map({ 1 }, asleep, { deadline = math.huge }):collect())
   end)
 
+  it("holds while the source waits for a worker", function()
+    local other <close> = lacus.pool(1)
+    local source = other:generate(function() yield(1) lacus.sleep(1e9) end)
+    fails.with("deadline", function()
+      for _ in pool:map(source, asleep, { deadline = 0.05 }) do end
+    end)
+    assert.equal("dead", source:status())
+    fails.with("deadline", pool:map(other:generate(lacus.sleep, 1e9), asleep, { deadline = 0.01 }))
+    fails.with("deadline", function()
+      pool:submit(function()
+        for _ in pool:map(other:generate(lacus.sleep, 1e9), asleep, { deadline = 0.01 }) do end
+      end):get()
+    end)
+  end)
+
   it("ends attempts that wait for their time", function()
     fails.with("deadline", pool:map(pairs_of(2, "x"), stubborn, { retries = 1, retry_delay = 1e6, deadline = 0.05 }))
   end)

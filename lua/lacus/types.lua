@@ -292,7 +292,7 @@ function Future:state() end
 ---@field deadline? number seconds, not negative, for the whole map, from the call: then
 ---  what is left is cancelled, and whoever asks for a result gets an error of kind
 ---  "timeout", whatever `on_error` says. No result is handed over after that.
----  While the source gives its next item nothing can be raised
+---  While a source that runs here gives its next item nothing can be raised
 ---@field retries? integer not negative: how often an item that fails is tried again, by the
 ---  same worker; default 0. So a task may run several times, wholly or in part. One
 ---  that has yielded is not tried again, since its values have been handed
@@ -320,7 +320,8 @@ local Results = {}
 function Results:next(timeout) end
 
 --- As `next`, without waiting: `nil, "pending"` when no result is there. It may
---- pull items from the source, and then takes as long as the source does.
+--- pull items from the source, and then takes as long as the source does (but does
+--- not wait for one that runs in a worker).
 ---@return integer? index
 ---@return any ... the values, or "pending"
 function Results:poll() end

@@ -106,6 +106,10 @@ static int rem_take (lua_State *L, Remote *g) {
   return lc_decode(L, g->home->codec, &b->msg, &at);
 }
 
+static uint64_t rem_until (const Remote *g) {
+  return g->head.until != 0 ? g->head.until : LC_NEVER;
+}
+
 /* Protected: (remote). What it gives lies on the stack, its number on top. */
 static int rem_step (lua_State *L) {
   Remote *g = (Remote *)lua_touserdata(L, 1);
@@ -120,7 +124,11 @@ static int rem_step (lua_State *L) {
         lua_pushinteger(L, n);
         return lua_gettop(L);
       case STREAM_PULL: case STREAM_WAIT:
-        lc_wait_block(L, g->home, &lc_wait_stream, g->s, LC_NEVER);
+        if (lc_now() >= rem_until(g)) {
+          lua_pushinteger(L, LC_GEN_LATE);
+          return 1;
+        }
+        lc_wait_block(L, g->home, &lc_wait_stream, g->s, rem_until(g));
         break;
       case STREAM_END:
         lua_pushinteger(L, LC_GEN_END);
@@ -146,8 +154,8 @@ static int rem_gen_step (lua_State *L, int idx, Generator *gen, int nsend) {
     n = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
   }
-  gen->state = n >= 0 ? GEN_SUSPENDED : GEN_DEAD;
-  if (n < 0) rem_drop(g);
+  gen->state = n >= 0 || n == LC_GEN_LATE ? GEN_SUSPENDED : GEN_DEAD;
+  if (gen->state == GEN_DEAD) rem_drop(g);
   return n;
 }
 
@@ -155,6 +163,7 @@ static void rem_forget (Fiber *f, void *what) {
   Remote *g = (Remote *)what;
   (void)f;
   g->head.state = GEN_SUSPENDED;
+  g->head.until = 0;
   if (g->held != NULL) *g->held = 0;
   if (g->s != NULL) lc_stream_unlisten(g->s);
 }
@@ -164,12 +173,12 @@ static void rem_await (lua_State *L, Generator *gen, int *held,
   Remote *g = (Remote *)(void *)gen;
   Fiber *f = lc_wait_fiber(g->home, L);
   rem_ask(g);
-  if (f == NULL || lc_stream_step(g->s, 1) != STREAM_WAIT
+  if (f == NULL || lc_now() >= rem_until(g) || lc_stream_step(g->s, 1) != STREAM_WAIT
       || !lc_stream_listen(g->s, &f->waiter)) return;
   gen->state = GEN_RUNNING;
   g->held = held;
   if (held != NULL) *held = 1;
-  lc_fiber_suspend(L, f, LC_NEVER, rem_forget, g, ctx, k);
+  lc_fiber_suspend(L, f, rem_until(g), rem_forget, g, ctx, k);
 }
 
 static const GeneratorKind rem_kind = {

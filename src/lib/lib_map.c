@@ -133,14 +133,15 @@ static void map_put (lua_State *L, Results *r, int n) {
   }
 }
 
-void lc_results_pull (lua_State *L, Results *r) {
+int lc_results_pull (lua_State *L, Results *r) {
   int top = lua_gettop(L), n;
   lua_getiuservalue(L, 1, UV_SOURCE);
   r->pulling = 1;
   n = lc_source_try(L, -1);
   r->pulling = 0;
+  r->source->until = 0;
   if (n >= 0) map_put(L, r, n);
-  else {
+  else if (n != LC_GEN_LATE) {
     if (n == LC_GEN_FAILED) {
       r->failed = 1;
       lua_setiuservalue(L, 1, UV_ERROR);
@@ -148,6 +149,7 @@ void lc_results_pull (lua_State *L, Results *r) {
     lc_stream_exhaust(r->s);
   }
   lua_settop(L, top);
+  return n != LC_GEN_LATE;
 }
 
 /* --- map ---------------------------------------------------------------- */
@@ -159,8 +161,9 @@ static int map_start_again (lua_State *L, int status, lua_KContext n);
 static int map_start (lua_State *L, Results *r, int n) {
   for (; n < r->s->link.workers; n++) {
     if (lc_stream_step(r->s, 0) != STREAM_PULL) break;
+    r->source->until = r->limit;
     lc_generator_await(L, r->source, &r->waiting, n, map_start_again);
-    lc_results_pull(L, r);
+    if (!lc_results_pull(L, r)) break;
   }
   lc_stream_flush(r->s);
   lua_pushnil(L);

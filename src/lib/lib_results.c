@@ -161,16 +161,21 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
   uint64_t until;
   Fiber *f;
   if (!res_may_step(L, r)) return res_give(L, r, mode, 0);
+  until = r->deadline < r->limit ? r->deadline : r->limit;
   for (;;) {
     step = lc_stream_step(r->s, pulled);
     if (step != STREAM_END && r->limit != LC_NEVER && lc_now() >= r->limit)
       return res_expired(L, r);
     switch (step) {
       case STREAM_PULL:
+        r->source->until = mode == MODE_POLL ? 1 : until;
         lc_generator_await(L, r->source, &r->waiting, (lua_KContext)mode,
                            res_resume);
-        lc_results_pull(L, r);
         pulled = 1;
+        if (!lc_results_pull(L, r)
+            && (mode == MODE_POLL || lc_now() >= r->deadline)
+            && lc_stream_step(r->s, pulled) != STREAM_READY)
+          return res_give(L, r, mode, -1);
         break;
       case STREAM_READY:
         if ((n = res_take(L, r)) > 0) return res_give(L, r, mode, n);
@@ -179,7 +184,6 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
         if (mode == MODE_POLL || lc_now() >= r->deadline)
           return res_give(L, r, mode, -1);
         f = lc_wait_fiber(r->home, L);
-        until = r->deadline < r->limit ? r->deadline : r->limit;
         if (f == NULL) lc_wait_block(L, r->home, &lc_wait_stream, r->s, until);
         else if (lc_stream_listen(r->s, &f->waiter)) {
           r->waiting = 1;

@@ -35,7 +35,8 @@ typedef struct Results {
 } Results;
 
 /* One pull: the next item of the source goes into the stream. The handle is at
-** 1. The source's error waits until the results before it are out. */
-void lc_results_pull (lua_State *L, Results *r);
+** 1. The source's error waits until the results before it are out. 0: there was
+** none by r->source->until. */
+int lc_results_pull (lua_State *L, Results *r);
 
 #endif
