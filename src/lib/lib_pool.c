@@ -239,9 +239,9 @@ static int pl_close_again (lua_State *L, int status, lua_KContext cancel);
 */
 static int pl_close_go (lua_State *L, Home *home, Pool *p, int cancel) {
   uint64_t deadline = (uint64_t)lua_tointeger(L, 2);
-  int task = home->worker != NULL;
-  while (!cancel && !lc_pool_finish(p, pl_slice(!task ? SLICE_NS
-                        : p->inlined ? TASK_SLICE_NS : 0, deadline))
+  int task = home->worker != NULL, done = 0;
+  while (!cancel && !(done = lc_pool_finish(p, pl_slice(!task ? SLICE_NS
+                        : p->inlined ? TASK_SLICE_NS : 0, deadline)))
          && lc_now() < deadline) {
     uint64_t slice = pl_slice(TASK_SLICE_NS, deadline);
     Fiber *f = lc_wait_fiber(home, L);
@@ -250,6 +250,7 @@ static int pl_close_go (lua_State *L, Home *home, Pool *p, int cancel) {
     if (task) lc_wait_block(L, home, NULL, NULL, slice);
     else lc_wait_poke(L);
   }
+  if (!done) lc_pool_hurry(p);
   lua_pushinteger(L, (lua_Integer)lc_pool_close(p));
   return 1;
 }

@@ -87,6 +87,8 @@ struct Pool {
   size_t pending;             /* tasks of futures that have not ended */
   uint64_t submits;           /* seeded: tasks submitted from outside */
   int draining;               /* nobody holds it: stop when none is pending */
+  int hurry;                  /* it ends by being cancelled: what its tasks have
+                              ** started elsewhere is not waited for either */
   int homeless;               /* its home has ended: the last holder frees it */
   int opened, unopened, gone; /* workers */
   char *why;                  /* what went wrong first; or NULL */

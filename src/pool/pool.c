@@ -19,6 +19,12 @@ void lc_pool_join (Pool *p) {
   for (i = 0; i < p->nworkers; i++) lc_worker_join(&p->workers[i].w);
 }
 
+void lc_pool_hurry (Pool *p) {
+  lc_mutex_lock(&p->lock);
+  p->hurry = 1;
+  lc_mutex_unlock(&p->lock);
+}
+
 size_t lc_pool_close (Pool *p) {
   size_t dropped = lc_schedule_stop(p, NULL);
   lc_pool_join(p);
@@ -269,6 +275,7 @@ static void pool_linger (Pool *p) {
 static void pool_resident_stop (Resident *r) {
   Pool *p = (Pool *)(void *)r;
   pool_linger(p);
+  if (p->home->hurry || pool_pending(p) > 0) lc_pool_hurry(p);
   lc_schedule_stop(p, NULL);
 }
 

@@ -54,6 +54,9 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
 ** the state that opened it.
 */
 size_t lc_pool_close (Pool *p);
+/* Before that, when not all that was submitted has ended and nobody waits for it:
+** neither do the workers' own states, for pools that tasks have opened. */
+void lc_pool_hurry (Pool *p);
 /* Its second half, after lc_schedule_stop. */
 void lc_pool_join (Pool *p);
 

@@ -155,8 +155,13 @@ WorkerLife lc_pool_life (Worker *w) { return lc_crew_worker(w)->life; }
 
 static void post_closing (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
+  Pool *p = pw->pool;
+  Home *home = lc_home_find(w->L);
   pw->life = WORKER_CLOSES;
   lc_run_close(&pw->kit);
+  lc_mutex_lock(&p->lock);
+  if (home != NULL && p->hurry) home->hurry = 1;
+  lc_mutex_unlock(&p->lock);
 }
 
 /* The last touch of the pool by this thread is the unlock. */
