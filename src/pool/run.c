@@ -24,8 +24,8 @@ typedef struct Run {
   int phase;
   int yielded;            /* the item has yielded */
   int attempt;            /* at the item, from 1 */
-  int pausing;            /* before that one: for how long is not known yet */
-  uint64_t until;         /* ...or is */
+  int pausing;            /* it has to wait for that; how long is not settled... */
+  uint64_t until;         /* ...or is; 0: it need not wait */
   const char *refused;    /* why its last yield could not be sent: a kind */
   Random random;          /* the item's, if the pool has a seed... */
   uint64_t started;       /* ...and how many things it has started */
@@ -206,16 +206,19 @@ static int run_tries_again (Run *r, const char *kind) {
 }
 
 static void run_finish (lua_State *co, Run *r, int status) {
+  int again = 0;
   if (status == LUA_OK || status == LUA_YIELD) run_add_results(co, r);
   else {
     const char *kind;
     lc_fault_open(co, status);
     kind = run_error_kind(co, r, status);
-    if (run_tries_again(r, kind)) return;
-    run_add_fault(co, r, kind);
+    again = run_tries_again(r, kind);
+    if (!again) run_add_fault(co, r, kind);
   }
-  r->at++;
-  run_first_attempt(r);
+  if (!again) {
+    r->at++;
+    run_first_attempt(r);
+  }
   if (r->at < r->end
       && lc_ticks() - r->sent_ticks > FLUSH_US * LC_TICKS_PER_US)
     run_flush(r);
