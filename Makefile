@@ -39,8 +39,9 @@ base   := $(patsubst %,src/base/%.c,mem shared clock thread park random)
 value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted names object \
 	recall decode_ident encode encode_ident image refuse \
 	record)
-run    := $(patsubst %,src/run/%.c,heap timer fiber state worker)
-pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit stream future run schedule post pool)
+run    := $(patsubst %,src/run/%.c,heap interrupt timer fiber state worker)
+pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit stream future run crew \
+	schedule watch post pool)
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option map_option lib_error lib_wait lib_future lib_generate \
 	lib_map lib_results lib_random lib_pool lib_coroutine lib_worker lib)

@@ -4,6 +4,13 @@
 ** against memcpy for a long string. Both are run by turns; medians.
 **
 **   value [rounds [part of a name]]      the one part: without cjson
+**
+** How near the public API comes to LuaJIT's string.buffer, which reads and
+** makes tables from the inside and takes about 0.12 of cjson's time for the
+** records and 0.015 for the floats: to about a third, and to 0.06.
+** Two thirds of the time of the records pass in Lua itself (callgrind:
+** lua_next, lua_rawset, new tables, the collector); a float is six calls on
+** its way out and one on its way in.
 */
 #define _POSIX_C_SOURCE 200809L
 
@@ -113,10 +120,15 @@ static double theirs (lua_State *L, int times) {
   return now() - t0;
 }
 
+/* Both have been written before: pages that never were are all one page of
+** zeros, which lies in the nearest cache. */
 static double copied (int times) {
   static char from[1 << 20], to[1 << 20];
   int i;
-  double t0 = now();
+  double t0;
+  memset(from, 'x', sizeof from);
+  memset(to, 'y', sizeof to);
+  t0 = now();
   for (i = 0; i < times; i++) {
     from[i] = (char)i;
     memcpy(to, from, sizeof to);

@@ -95,19 +95,17 @@ describe("leaving the block of a pool", function()
     assert.is_false(gate.is_open(done))
   end)
 
-  it("by an error lets the task that runs come to its end", function()
-    local go, held, done = gate.new(), gate.new(), gate.new()
+  it("by an error stops the task that runs #notsan", function()
+    local held = gate.new()
     local f
     fails.with("^oops$", function()
       local pool <close> = lacus.pool(1)
-      f = pool:submit(function() open(held) wait(go) open(done) end)
+      f = pool:submit(function() open(held) while true do end end)
       wait(held)
-      open(go)
       error("oops", 0)
     end)
-    assert.is_true(gate.is_open(done))
-    assert.equal("done", f:state())
-    for _, name in ipairs { go, held, done } do os.remove(name) end
+    assert.equal("cancelled", f:state())
+    os.remove(held)
   end)
 
   it("by break, return or goto is leaving it normally", function()
@@ -155,7 +153,7 @@ describe("pool:close", function()
         if list[i]:state() == "cancelled" then cancelled = cancelled + 1 end
         assert.is_true(list[i]:wait(0))
       end
-      assert.equal(cancelled, dropped)
+      assert.is_true(dropped == cancelled or dropped == cancelled + 1)   -- what ran, too
     end)
   end)
 
@@ -240,7 +238,7 @@ describe("pool:close", function()
     wait(began)
     os.remove(began)
     pool:close { cancel = true }
-    fails.with("closed", f.get, f)
+    fails.with("cancelled", f.get, f)
   end)
 
   it("runs the <close> of tasks that wait, which may not wait for each other", function()

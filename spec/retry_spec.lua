@@ -1,6 +1,7 @@
 -- Items that are tried again, and maps that have a deadline.
 local lacus = require "lacus"
 local fails = require "spec.support.fails"
+local gate = require "spec.support.gate"
 
 local yield = coroutine.yield
 local error = error
@@ -124,6 +125,31 @@ describe("the option retries", function()
     assert.equal(1, pool:submit(script "return runs"):get())
   end)
 
+  -- (Sanitizers delay the signal that stops a loop.)
+  it("tries again what did not end within its timeout, with a new one #notsan", function()
+    local endless = script [[
+      runs = (runs or 0) + 1
+      if runs % 3 > 0 then while true do end end
+      return runs
+    ]]
+    assert.same({ 3, n = 1 }, pool:map({ 1 }, endless, { timeout = 0.05, retries = 2 }):collect())
+    local err = fails.with("within its timeout", pool:map({ 1 }, endless, { timeout = 0.05, retries = 1 }))
+    assert.same({ "timeout", 2 }, { err.kind, err.attempt })
+    pool:submit(script "runs = 0"):get()
+    err = fails.with("within its timeout", pool:map({ 1 }, endless,
+      { timeout = 0.05, retries = 1, retry_on = { "error" } }))
+    assert.same({ "timeout", 1 }, { err.kind, err.attempt })
+  end)
+
+  it("tries again a task that waits too long", function()
+    local waiting = script [[
+      runs = (runs or 0) + 1
+      if runs < 3 then require "lacus".sleep(1e9) end
+      return runs
+    ]]
+    assert.same({ 3, n = 1 }, pool:map({ 1 }, waiting, { timeout = 0.05, retries = 2 }):collect())
+  end)
+
   it("goes with on_error: one failure for each item, with its attempts", function()
     local source = lacus.generator(function() for i = 1, 4 do yield(i, i) end end)
     local got = {}
@@ -176,6 +202,14 @@ describe("the option retry_delay", function()
       if got == 50 then break end
     end
     assert.equal(7, pool:submit(function() return 7 end):get())
+  end)
+
+  it("ends when nobody wants the result: the worker may have a new state", function()
+    local one <close> = lacus.pool { workers = 1, recycle = 1 }
+    local results = one:map(pairs_of(2, "x"), stubborn, { retries = 1, retry_delay = 1e6 })
+    gate.await(function() return one:submit(tries_of, "x"):get() == 1 end)
+    results:close()
+    gate.await(function() return one:submit(tries_of, "x"):get() == nil end)
   end)
 
   it("is waited for before the next attempt", function()

@@ -76,6 +76,10 @@ static void arrays_of_every_shape (void) {
     "    check(equal(t, copy(t)), 'n = ' .. n .. ' and less')\n"
     "  end\n"
     "end\n"
+    "for _, k in ipairs { math.mininteger, math.maxinteger, -0.5, 1e300 } do\n"
+    "  check(equal({ [k] = 1 }, copy { [k] = 1 }))\n"
+    "  check(equal({ 1, 2, [k] = 1 }, copy { 1, 2, [k] = 1 }))\n"
+    "end\n"
     "local desert = {}\n"
     "for k = 0, 60 do desert[1 << k] = k end\n"
     "check(equal(desert, copy(desert)), 'a border behind a desert')\n"
@@ -92,6 +96,55 @@ static void arrays_of_every_shape (void) {
     "local n = 0\n"
     "for k in pairs(copy(keys)) do n = n + 1 end\n"
     "check(n == 2002)\n");
+}
+
+static void arrays_keep_their_border (void) {
+  border_run("=arrays_keep_their_border",
+    "check(#copy({ 1, nil, 3 }) == 3)\n"
+    "check(#copy({ 1, 2, nil, nil, 5 }) == 5)\n"
+    "for _, n in ipairs { 40, 48, 200 } do\n"
+    "  local t = table.move({}, 1, n, 1, { table.unpack({}, 1, n) })\n"
+    "  for i = 1, n do t[i] = i / 2 end\n"
+    "  t[2], t[n // 2], t[n - 1] = nil, nil, nil\n"
+    "  check(#copy(t) == #t, n)\n"
+    "end\n");
+}
+
+/* Keys that only look like the next item. */
+static void strings_are_no_items (void) {
+  border_run("=strings_are_no_items",
+    "for _, n in ipairs { 1, 10, 100 } do\n"
+    "  local t, u = {}, {}\n"
+    "  for i = 1, n do t[tostring(i)] = i; u[i % 2 == 0 and i or tostring(i)] = i end\n"
+    "  for _, v in ipairs { t, u } do\n"
+    "    local c, count = copy(v), 0\n"
+    "    for k, x in pairs(c) do count = count + 1; check(rawget(v, k) == x) end\n"
+    "    check(count == n)\n"
+    "  end\n"
+    "end\n");
+}
+
+/* They go over Lua's stack while that has room; one by one when there are
+** too many. */
+static void numbers_of_every_width_and_count (void) {
+  border_run("=numbers_of_every_width_and_count",
+    "for _, n in ipairs { 48, 16384, 16385, 40000 } do\n"
+    "  for _, top in ipairs { 100, 30000, 1 << 30, 1 << 40 } do\n"
+    "    local t = {}\n"
+    "    for i = 1, n do t[i] = i * top // n end\n"
+    "    local c, again, shared = copy(t, t, { t })\n"
+    "    check(c == again and shared[1] == c and #c == n)\n"
+    "    for i = 1, n do check(c[i] == t[i] and math.type(c[i]) == 'integer') end\n"
+    "  end\n"
+    "end\n"
+    "local deep = {}\n"
+    "for i = 1, 60 do\n"
+    "  local row = { deep }\n"
+    "  for j = 2, 3000 do row[j] = j / 2 end\n"
+    "  deep = row\n"
+    "end\n"
+    "local c = copy(deep)\n"
+    "for i = 1, 60 do check(#c == 3000 and c[3000] == 1500); c = c[1] end\n");
 }
 
 static void shape_is_kept (void) {
@@ -545,6 +598,9 @@ int main (void) {
   RUN(counts_are_kept);
   RUN(a_string_of_100_megabytes);
   RUN(arrays_of_every_shape);
+  RUN(arrays_keep_their_border);
+  RUN(strings_are_no_items);
+  RUN(numbers_of_every_width_and_count);
   RUN(shape_is_kept);
   RUN(depth_takes_no_stack);
   RUN(functions_take_their_upvalues_along);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -76,6 +75,7 @@ static void thread_blocked_signals (sigset_t *set) {
   sigdelset(set, SIGABRT);
   sigdelset(set, SIGTRAP);
   sigdelset(set, SIGPROF);
+  sigdelset(set, LACUS_SIGNAL);
 }
 
 int lc_thread_start (Thread *t, ThreadMain fn, void *ud, size_t stack) {
@@ -104,6 +104,9 @@ int lc_thread_start (Thread *t, ThreadMain fn, void *ud, size_t stack) {
 }
 
 void lc_thread_join (Thread *t) { pthread_join(t->t, NULL); }
+void lc_thread_detach (Thread *t) { pthread_detach(t->t); }
+void lc_thread_self (Thread *t) { t->t = pthread_self(); }
+void lc_thread_signal (Thread *t) { pthread_kill(t->t, LACUS_SIGNAL); }
 void lc_thread_yield (void) { sched_yield(); }
 
 #if defined(__SANITIZE_THREAD__)

@@ -7,6 +7,7 @@
 #define lc_thread_h
 
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,10 +32,22 @@ int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline);
 
 typedef void (*ThreadMain)(void *ud);
 
+/* The signal that tells a thread to look up. Ignored unless somebody has use
+** for it; libc and debuggers leave it alone (as Go's runtime found). */
+#if !defined(LACUS_SIGNAL)
+#define LACUS_SIGNAL SIGURG
+#endif
+
 /* 0 on success, else an errno. `stack` in bytes, 0 for the system's own.
-** All signals are blocked in the new thread: they belong to the host. */
+** All other signals are blocked in the new thread: they belong to the host. */
 int lc_thread_start (Thread *t, ThreadMain fn, void *ud, size_t stack);
 void lc_thread_join (Thread *t);
+/* Instead of join: its end is nobody's concern. */
+void lc_thread_detach (Thread *t);
+/* The thread that calls. */
+void lc_thread_self (Thread *t);
+/* Sends LACUS_SIGNAL. Before it was joined or detached. */
+void lc_thread_signal (Thread *t);
 /* Gives the processor away for a moment. */
 void lc_thread_yield (void);
 

@@ -4,6 +4,8 @@
 
 #include <lauxlib.h>
 
+#include "../run/interrupt.h"
+
 #include "generator.h"
 
 /* User values behind GEN_UV_CO and GEN_UV_TRACE. */
@@ -43,10 +45,13 @@ static int body_stands (lua_State *co) {
 
 /* The one place where lacus resumes Lua code that gives items. */
 static int body_resume (lua_State *L, Generator *g, int nargs, int *n) {
+  Interrupt *it = lc_interrupt_here();
+  lua_State *before = lc_interrupt_switch(it, g->co);
   int status;
   g->state = GEN_RUNNING;
   status = lua_resume(g->co, L, nargs, n);
   g->state = GEN_SUSPENDED;
+  lc_interrupt_switch(it, before);
   return status;
 }
 
@@ -56,11 +61,7 @@ static int body_shut (lua_State *L, lua_State *co) {
   int *depth = body_depth(L);
   int status;
   ++*depth;
-#if LUA_VERSION_RELEASE_NUM >= 50406
-  status = lua_closethread(co, L);
-#else
-  status = lua_resetthread(co);
-#endif
+  status = lc_interrupt_close(lc_interrupt_here(), L, co);
   --*depth;
   return status;
 }

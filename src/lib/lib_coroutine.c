@@ -4,6 +4,7 @@
 ** level of a task is a result of it; and when code in a coroutine of the
 ** task's own waits (for a future, a map, a timer), the whole task is
 ** suspended, however many coroutines deep, and its worker does other work.
+** And code that runs in them can be stopped: see run/interrupt.h.
 **
 ** How. A wait suspends the innermost coroutine with Fibers.parking set; each
 ** resume on the way sees that, and suspends its own coroutine in turn, down
@@ -11,6 +12,8 @@
 ** `Fibers.running` is the coroutine that got here in this manner alone: in
 ** any other (behind sort, gsub, a metamethod, a C module's own resume) a wait
 ** cannot be suspended, and lib_wait.c does what it can.
+** With Fibers.ending set it is for good: each coroutine on the way is closed,
+** the innermost first, since nobody will come back to it.
 */
 #include <lauxlib.h>
 #include <lualib.h>
@@ -45,11 +48,7 @@ static int co_failed (lua_State *L, lua_State *co, lua_KContext mode,
     return 2;
   }
   if (status != LUA_OK && status != LUA_YIELD) {    /* an error inside it */
-#if LUA_VERSION_RELEASE_NUM >= 50406
-    lua_closethread(co, L);
-#else
-    lua_resetthread(co);
-#endif
+    lc_interrupt_close(lc_interrupt_here(), L, co);
     lua_pop(L, 1);
     lua_xmove(co, L, 1);
   }
@@ -72,16 +71,32 @@ static int co_gave (lua_State *L, lua_State *co, lua_KContext mode, int n) {
   return n + (mode == CO_RESUME);
 }
 
+/* What runs in `co` was stopped there: its <close> variables, then on. What
+** they leave is lost with the task. */
+static int co_end (lua_State *L, Fibers *fs, lua_State *co) {
+  lua_State *running = fs->running;
+  fs->ending = 0;
+  fs->running = NULL;
+  lc_interrupt_closing(fs->interrupt);
+  lc_interrupt_close(fs->interrupt, L, co);
+  fs->running = running;
+  fs->ending = 1;
+  return lua_yield(L, 0);
+}
+
 static int co_again (lua_State *L, int status, lua_KContext mode);
 
 /* `n` values for the coroutine are on its stack. */
 static int co_go (lua_State *L, lua_State *co, int n, lua_KContext mode) {
   Fibers *fs = co_fibers(L);
   lua_State *outer = fs->running;
+  lua_State *before = lc_interrupt_switch(fs->interrupt, co);
   int status, given = 0;
   fs->running = outer == L && lua_isyieldable(L) ? co : NULL;
   status = lua_resume(co, L, n, &given);
   fs->running = outer;
+  lc_interrupt_switch(fs->interrupt, before);
+  if (status == LUA_YIELD && fs->ending) return co_end(L, fs, co);
   if (status == LUA_YIELD && fs->parking) {
     lc_worker_own(co, 1);
     return lua_yieldk(L, 0, mode, co_again);
@@ -140,30 +155,41 @@ static int l_co_wrap (lua_State *L) {
   return 1;
 }
 
-/* Upvalue 1 is the standard function. */
+/* What it is that cannot be closed; NULL if it can. */
+static const char *co_stands (lua_State *L, lua_State *co) {
+  lua_Debug ar;
+  if (lc_worker_owns(co) || co == L) return "running";
+  return lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar) ? "normal" : NULL;
+}
+
+/* (As lcorolib.c's auxclose, but tracked.) */
 static int l_co_close (lua_State *L) {
   lua_State *co = lua_tothread(L, 1);
-  if (co != NULL && lc_worker_owns(co))
-    return luaL_error(L, "cannot close a running coroutine");
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 1);
-  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  return lua_gettop(L);
+  const char *stands;
+  if (co == NULL) return luaL_typeerror(L, 1, "coroutine");
+  stands = co_stands(L, co);
+  if (stands != NULL)
+    return luaL_error(L, "cannot close a %s coroutine", stands);
+  if (lc_interrupt_close(lc_interrupt_here(), L, co) == LUA_OK) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushboolean(L, 0);
+  lua_xmove(co, L, 1);
+  return 2;
 }
 
 static const luaL_Reg co_functions[] = {
   {"yield", l_co_yield},
   {"resume", l_co_resume},
   {"wrap", l_co_wrap},
+  {"close", l_co_close},
   {NULL, NULL}
 };
 
 void lc_lib_coroutine (lua_State *L) {
   if (lua_getglobal(L, LUA_COLIBNAME) == LUA_TTABLE) {
     luaL_setfuncs(L, co_functions, 0);
-    lua_getfield(L, -1, "close");
-    lua_pushcclosure(L, l_co_close, 1);
-    lua_setfield(L, -2, "close");
   }
   lua_pop(L, 1);
 }

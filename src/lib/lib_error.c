@@ -137,6 +137,12 @@ void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
     lc_lib_make_error(L, LC_FAULT_MEMORY, e->index);
     object = lua_gettop(L);
   }
+  else if (e->kind == ENTRY_LOST) {
+    lua_pushfstring(L, "worker %d did not stop when it was told to, and was "
+                    "abandoned", (int)e->worker);
+    lc_lib_make_error(L, LC_FAULT_LOST, e->index);
+    object = lua_gettop(L);
+  }
   else {
     err_new(L, "", e->index);
     object = lua_gettop(L);

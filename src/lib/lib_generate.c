@@ -98,7 +98,8 @@ static int rem_take (lua_State *L, Remote *g) {
   Entry *e = lc_stream_take(g->s, &b);
   size_t at = e->at;
   g->asked = 0;
-  if (e->kind == ENTRY_FAULT || e->kind == ENTRY_NOMEM) {
+  if (e->kind == ENTRY_FAULT || e->kind == ENTRY_NOMEM
+      || e->kind == ENTRY_LOST) {
     lc_lib_push_error(L, g->home->codec, e, b);
     return LC_GEN_FAILED;
   }

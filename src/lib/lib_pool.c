@@ -17,6 +17,13 @@
 /* More threads than this is a mistake, not a wish. */
 #define WORKERS_MOST 1024
 
+/* What is stopped has so long to end. (Sanitizers make it ten times slower.) */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GRACE_NS 20000000000u
+#else
+#define GRACE_NS 2000000000u
+#endif
+
 /* Any state that has a handle may use the pool; `closed` is for all. */
 static Pool *pl_check (lua_State *L) {
   Shared *s = lc_object_test(L, 1, &lc_pool_kind);
@@ -55,11 +62,17 @@ static uint64_t pl_seconds (lua_State *L, int idx, const char *name) {
   return s > 9.0e9 ? LC_NEVER : (uint64_t)(s * 1e9);
 }
 
+/* At most a hundred years. */
+static uint64_t pl_ns (lua_Number seconds) {
+  return (uint64_t)((seconds < 3e9 ? seconds : 3e9) * 1e9);
+}
+
 typedef struct PoolArgs {
   int workers;
   const char *name;
   uint64_t recycle;   /* tasks, or 0 */
   uint64_t linger;    /* ns */
+  uint64_t grace;     /* nanoseconds */
   int seeded, shuffled;
   uint64_t seed, shuffle;
   int init;           /* stack index, or 0 */
@@ -86,6 +99,12 @@ static void pl_options (lua_State *L, PoolArgs *a) {
     else if (strcmp(name, "shuffle") == 0) {
       a->shuffle = pl_seed(L, -1, name);
       a->shuffled = 1;
+    }
+    else if (strcmp(name, "grace") == 0) {
+      if (!lua_isnumber(L, -1) || !(lua_tonumber(L, -1) > 0))
+        luaL_argerror(L, 1, "option 'grace' must be a number of seconds "
+                            "above 0");
+      a->grace = pl_ns(lua_tonumber(L, -1));
     }
     else if (strcmp(name, "name") == 0) {
       if (lua_type(L, -1) != LUA_TSTRING)
@@ -114,6 +133,7 @@ static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
   a->linger = LC_NEVER;
   a->seeded = a->shuffled = 0;
   a->seed = a->shuffle = 0;
+  a->grace = GRACE_NS;
   a->init = 2;
   lua_settop(L, 1);
   lua_pushnil(L);
@@ -172,6 +192,7 @@ static int l_pool_new (lua_State *L) {
   o.shuffled = a.shuffled;
   o.shuffle = a.shuffle;
   o.libraries = lc_lib_worker;
+  o.grace_ns = a.grace;
   p = lc_pool_open(home, &o, env, error, sizeof error);
   if (p == NULL) return luaL_error(L, "cannot open a pool: %s", error);
   lc_object_push(L, &p->head);

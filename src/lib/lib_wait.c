@@ -43,6 +43,7 @@ static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
           || lc_park(&home->parker, slice, home->spin_ns);
   if (thing != NULL) kind->unlisten(thing, &n);
   if (!woken) lc_wait_poke(L);
+  lc_interrupt_check(lc_interrupt_here(), L);
 }
 
 /* Within the brackets of lc_pool_help_begin. */
@@ -53,10 +54,12 @@ static void wait_on_top (lua_State *L, Worker *w, const WaitKind *kind,
   n.at = NULL;
   n.waiter = &w->parker.waiter;
   while (open && lc_now() < deadline
+         && !lc_interrupt_due(&w->interrupt)
          && (thing == NULL || kind->listen(thing, &n)))
     open = lc_pool_help(w, deadline);
   if (thing != NULL) kind->unlisten(thing, &n);
   lc_pool_help_end(w);
+  lc_interrupt_check(&w->interrupt, L);
   if (!open) luaL_error(L, "the pool is closed");
 }
 

@@ -20,6 +20,15 @@ static void worker_guard_os (lua_State *L) {
   lua_pop(L, 1);
 }
 
+/* What stops a task is a hook: it must not take it off. */
+static void worker_guard_hooks (lua_State *L) {
+  if (lua_getglobal(L, LUA_DBLIBNAME) == LUA_TTABLE) {
+    lua_pushnil(L);
+    lua_setfield(L, -2, "sethook");
+  }
+  lua_pop(L, 1);
+}
+
 /* lacus.worker, for luaopen_lacus in this state. */
 static void worker_describe (lua_State *L) {
   Worker *w = lc_worker_of(L);
@@ -37,6 +46,7 @@ int lc_lib_worker (lua_State *L) {
   lc_lib_random(L);
   lc_lib_coroutine(L);
   worker_guard_os(L);
+  worker_guard_hooks(L);
   worker_describe(L);
   lc_lib_preload(L);
   return 0;

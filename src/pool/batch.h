@@ -26,7 +26,8 @@ typedef enum EntryKind {
   ENTRY_VALUES,       /* a record: what a task returned or yielded */
   ENTRY_END,          /* no record: the task has no more */
   ENTRY_FAULT,        /* records: see fault.h */
-  ENTRY_NOMEM         /* no record: not even a fault could be written */
+  ENTRY_NOMEM,        /* no record: not even a fault could be written */
+  ENTRY_LOST          /* no record: its worker was abandoned */
 } EntryKind;
 
 struct Entry {
@@ -54,12 +55,14 @@ struct Batch {
                       ** sink's */
   uint64_t seed;      /* in a pool with one: the random numbers of an item... */
   uint64_t base;      /* ...are those of (seed, base + index): see run.h */
+  uint64_t timeout;   /* nanoseconds that an item may run; 0: no limit */
   uint64_t busy_ns;   /* time that its entries took to run... */
   uint64_t ran;       /* ...and how many tasks that was */
 };
 
-/* A buffer larger than this is not kept for the next round. */
-#define LC_BATCH_KEEP (64 * 1024)
+/* A buffer larger than this is not kept for the next round. A worker keeps one,
+** a stream a few: what a large value has used, the next one finds in place. */
+#define LC_BATCH_KEEP ((size_t)2 * 1024 * 1024)
 
 /* NULL without memory. */
 Batch *lc_batch_new (Mem *mem);

@@ -1,6 +1,6 @@
 /*
 ** crew.h: what a pool is: its workers, its lists, and who may touch them.
-** Stands on run/, home and stream; only data, no deeds.
+** Stands on run/, home and stream.
 */
 #ifndef lc_crew_h
 #define lc_crew_h
@@ -28,7 +28,16 @@ struct PoolWorker {
   Worker w;                   /* first */
   /* set at birth */
   Pool *pool;
+  /* atomic */
+  _Atomic(int) sweep;         /* what was cancelled may wait in here */
   /* guarded by the pool's lock */
+  int gone;                   /* its thread has nothing more to do here */
+  int abandoned;              /* it is no worker of the pool any more; 2: and
+                              ** frees itself */
+  unsigned seen;              /* the turn that was last found asked... */
+  uint64_t since;             /* ...since when, or since it heard of it */
+  uint64_t pause;             /* until it is told again */
+  int heard;
   PoolWorker *next_idle;
   int idle;                   /* on the list */
   TaskList ready;             /* fibers of this worker that may go on */
@@ -46,6 +55,15 @@ struct PoolWorker {
 /* The longest name of a pool, in bytes. */
 #define LC_POOL_NAME 23
 
+/* The thread that looks after the others, once there is need: see watch.h. */
+typedef struct Watch {
+  Cond news;
+  Thread thread;
+  int runs, ends;
+  /* atomic; goes up under the pool's lock */
+  _Atomic(uint64_t) until;    /* when it looks next */
+} Watch;
+
 struct Pool {
   Resident resident;          /* first */
   Shared head;                /* Lua handles, and consumers of streams */
@@ -57,7 +75,6 @@ struct Pool {
   WorkerHost host;
   Message env;                /* read by all workers; nobody writes */
   uint64_t spin_ns;
-  PoolWorker *workers;
   int inlined;                /* one worker, without a thread: its tasks run
                               ** on the home's thread while that waits */
   uint64_t recycle;           /* tasks after which a state is replaced; 0 */
@@ -68,6 +85,8 @@ struct Pool {
   uint64_t seed;              /* ...that begin with this: see run.h */
   int shuffled;               /* its maps' results come in random order... */
   uint64_t shuffle;           /* ...that begins with this */
+  uint64_t grace_ns;          /* for what is stopped */
+  int places;                 /* room in `workers` */
   int nworkers;               /* goes up under lock: the first ones run by then */
   /* the thread of the state that opened it */
   int joined;
@@ -80,6 +99,11 @@ struct Pool {
   /* guarded by lock */
   Mutex lock;
   Cond changed;               /* opened, unopened or gone went up */
+  PoolWorker **workers;       /* a place changes when one is abandoned */
+  int strays;                 /* abandoned workers whose threads go on */
+  int orphaned;               /* they free the pool */
+  int lost;                   /* workers abandoned, not yet reported */
+  Watch watch;
   TaskList queue;
   int nmine;                  /* tasks on all `mine` lists */
   PoolWorker *idle;
@@ -97,5 +121,18 @@ struct Pool {
 static inline PoolWorker *lc_crew_worker (Worker *w) {
   return (PoolWorker *)(void *)w;
 }
+
+/*
+** A worker of the pool with this number (from 1), with its thread; not in its
+** place yet. NULL: *err is an errno. No lock held.
+*/
+PoolWorker *lc_crew_hire (Pool *p, int id, int *err);
+/* Who runs in `turn` (0: now) of it is to look whether to stop. The pool's lock
+** is held. */
+void lc_crew_stop (PoolWorker *pw, unsigned turn);
+/* Its thread has ended, or never was. */
+void lc_crew_fire (PoolWorker *pw);
+/* Workers, and all that a pool has. The pool is nobody's any more. */
+void lc_crew_dispose (Pool *p);
 
 #endif

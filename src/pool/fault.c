@@ -12,9 +12,9 @@ static const char fault_mark = 0;
 ** The last line of a task's traceback is lacus's own frame, which says
 ** nothing to anybody.
 */
-static void fault_traceback (lua_State *L) {
+void lc_fault_trace (lua_State *L, lua_State *co, int level) {
   const char *text, *cut;
-  luaL_traceback(L, L, NULL, 2);
+  luaL_traceback(L, co, NULL, level);
   text = lua_tostring(L, -1);
   cut = strrchr(text, '\n');
   if (cut != NULL && strcmp(cut, "\n\t[C]: in ?") == 0) {
@@ -100,7 +100,7 @@ int lc_fault_handler (lua_State *L) {
   lua_rawseti(L, 2, 1);
   lua_pushvalue(L, 1);
   lua_rawseti(L, 2, 2);
-  fault_traceback(L);
+  lc_fault_trace(L, L, 2);
   if (fault_is_object(L, 1)) fault_traceback_before(L, 1);
   lua_rawseti(L, 2, 3);
   fault_message(L, 1);

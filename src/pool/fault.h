@@ -37,6 +37,9 @@ void lc_fault_join (lua_State *L, lua_Integer worker);
 */
 int lc_fault_handler (lua_State *L);
 
+/* Pushes the traceback of `co`, from `level` on. May raise (memory). */
+void lc_fault_trace (lua_State *L, lua_State *co, int level);
+
 /*
 ** The value on top is what a protected call left. Replaces it by three:
 ** message, traceback or nil, value. `status` is the call's.

@@ -8,17 +8,16 @@ static void future_free (Shared *s) {
 }
 
 /*
-** Ends it, if nobody has (only a queued one, if `queued`). The waiters are woken under the lock, so whoever
+** Ends it, if nobody has. The waiters are woken under the lock, so whoever
 ** takes itself off the list knows that nobody touches its node any more. 0 if
 ** it had ended.
 */
-static int future_end (Future *f, FutureState state, Batch *result,
-                       int queued) {
+static int future_end (Future *f, FutureState state, Batch *result) {
   FutureState is;
   WaitNode *n;
   lc_mutex_lock(&f->lock);
   is = lc_future_state(f);
-  if (lc_future_ended(is) || (queued && is != FUTURE_QUEUED)) {
+  if (lc_future_ended(is)) {
     lc_mutex_unlock(&f->lock);
     return 0;
   }
@@ -31,6 +30,8 @@ static int future_end (Future *f, FutureState state, Batch *result,
     n->waiter->wake(n->waiter);
   }
   lc_mutex_unlock(&f->lock);
+  if (state == FUTURE_CANCELLED && is == FUTURE_RUNNING)
+    f->link.stop(f->link.pool, &f->sink);
   f->link.ended(f->link.pool);
   return 1;
 }
@@ -40,7 +41,7 @@ static void future_deliver (Sink *k, Batch *b) {
   int kind = b->entries[0].kind;
   b->sink = NULL;
   lc_batch_trim(b);
-  if (!future_end(f, kind == ENTRY_VALUES ? FUTURE_DONE : FUTURE_FAILED, b, 0))
+  if (!future_end(f, kind == ENTRY_VALUES ? FUTURE_DONE : FUTURE_FAILED, b))
     lc_batch_free(b);
   lc_future_release(f);
 }
@@ -55,7 +56,7 @@ static void future_started (Sink *k) {
 
 /* Its task was dropped: by a worker that ends, or from the queue. */
 static void future_lost (Sink *k) {
-  future_end((Future *)(void *)k, FUTURE_CANCELLED, NULL, 0);
+  future_end((Future *)(void *)k, FUTURE_CANCELLED, NULL);
 }
 
 const SinkKind lc_future_kind = {
@@ -116,5 +117,5 @@ void lc_future_unlisten (Future *f, WaitNode *n) {
 }
 
 int lc_future_cancel (Future *f) {
-  return future_end(f, FUTURE_CANCELLED, NULL, 1);
+  return future_end(f, FUTURE_CANCELLED, NULL);
 }

@@ -7,7 +7,7 @@
 ** RUNNING and never again, so whoever has seen DONE or FAILED may read it.
 **
 ** States:  QUEUED -> RUNNING -> DONE | FAILED;  QUEUED or RUNNING ->
-** CANCELLED (before it ran, or its worker dropped it). Each change is made
+** CANCELLED (by somebody, or its worker dropped it). Each change is made
 ** under `lock`, by whoever makes it first; every waiter is woken by the last.
 **
 ** Lock order: future.lock before pool.lock (waking a parked task queues it).
@@ -29,6 +29,8 @@ typedef enum FutureState {
 /* Who is told, once, that the task of a future has ended or will not run. */
 typedef struct FutureLink {
   void (*ended) (void *pool);
+  /* It was cancelled while its task ran or waited: that is to stop. */
+  void (*stop) (void *pool, Sink *k);
   void *pool;
 } FutureLink;
 
@@ -68,7 +70,8 @@ static inline int lc_future_ended (FutureState s) {
 int lc_future_listen (Future *f, WaitNode *n);
 void lc_future_unlisten (Future *f, WaitNode *n);
 
-/* 1 if its task will not run: it was queued. */
+/* Its task does not run, or is stopped: 1; 0 if it has ended already. No result
+** is handed out from here on. */
 int lc_future_cancel (Future *f);
 
 #endif

@@ -13,10 +13,28 @@ void lc_pool_join (Pool *p) {
   if (p->joined) return;
   p->joined = 1;
   if (p->inlined) {
-    lc_worker_close(&p->workers[0].w);
-    return;
+    Interrupt *before = lc_interrupt_enter(&p->workers[0]->w.interrupt);
+    lc_worker_close(&p->workers[0]->w);
+    lc_interrupt_leave(before);
   }
-  for (i = 0; i < p->nworkers; i++) lc_worker_join(&p->workers[i].w);
+  else lc_watch_wait(p);
+  lc_watch_end(p);
+  if (p->inlined) return;
+  for (i = 0; i < p->nworkers; i++)
+    if (p->workers[i] != NULL) lc_worker_join(&p->workers[i]->w);
+}
+
+/* Tasks that were stopped so far. */
+static size_t pool_cut (Pool *p) {
+  size_t cut = 0;
+  int i;
+  lc_mutex_lock(&p->lock);
+  for (i = 0; i < p->nworkers; i++)
+    if (p->workers[i] != NULL)
+      cut += atomic_load_explicit(&p->workers[i]->kit.cut,
+                                  memory_order_relaxed);
+  lc_mutex_unlock(&p->lock);
+  return cut;
 }
 
 void lc_pool_hurry (Pool *p) {
@@ -26,9 +44,11 @@ void lc_pool_hurry (Pool *p) {
 }
 
 size_t lc_pool_close (Pool *p) {
-  size_t dropped = lc_schedule_stop(p, NULL);
+  size_t before = pool_cut(p), dropped;
+  if (p->joined) return 0;
+  dropped = lc_schedule_stop(p, NULL);
   lc_pool_join(p);
-  return dropped;
+  return dropped + (pool_cut(p) - before);
 }
 
 int lc_pool_alive (Pool *p, lua_State *L) {
@@ -51,6 +71,10 @@ static void pool_run_batch (Task *t, Worker *w) {
 static void pool_send (void *pool, void *self, Batch *b) {
   if (!lc_schedule_queue((Pool *)pool, (PoolWorker *)self, &b->task))
     b->task.drop(&b->task);
+}
+
+static void pool_stop_tasks (void *pool, Sink *k) {
+  lc_watch_cancel((Pool *)pool, k);
 }
 
 /* The worker `w`, if it is one of this pool's. */
@@ -93,6 +117,7 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   link.self = pool_own(p, home->worker);
   link.foreign = p->home != home;
   link.run = pool_run_batch;
+  link.stop = pool_stop_tasks;
   link.workers = p->nworkers;
   s = lc_stream_new(p->mem, &link, options);
   if (s == NULL) return NULL;
@@ -151,6 +176,7 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
   Future *f;
   int taken;
   link.ended = pool_future_ended;
+  link.stop = pool_stop_tasks;
   link.pool = p;
   if (!pool_expect(p)) return NULL;
   if (to > 0) {
@@ -166,7 +192,7 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
     pool_future_ended(p);
     return NULL;
   }
-  if (to > 0) taken = lc_schedule_queue_for(&p->workers[to - 1], &b->task);
+  if (to > 0) taken = lc_schedule_queue_to(p, to, &b->task);
   else taken = lc_schedule_queue(p, pool_own(p, on), &b->task);
   if (!taken) b->task.drop(&b->task);
   return f;
@@ -200,16 +226,15 @@ int lc_pool_finish (Pool *p, uint64_t deadline) {
 
 /* --- birth and death ---------------------------------------------------- */
 
-static void pool_dispose (Pool *p, int workers, int of) {
-  int i;
-  for (i = 0; i < workers; i++) lc_worker_free(&p->workers[i].w);
-  lc_mem_free(p->mem, p->workers, (size_t)of * sizeof(PoolWorker));
-  if (p->why != NULL) lc_mem_free(p->mem, p->why, strlen(p->why) + 1);
-  lc_message_drop(&p->env);
-  lc_cond_free(&p->changed);
-  lc_mutex_free(&p->streams_lock);
-  lc_mutex_free(&p->lock);
-  lc_mem_free(p->mem, p, sizeof(Pool));
+/* Nobody holds it, and its home has ended: now, or when the last abandoned
+** worker comes back. */
+static void pool_dispose (Pool *p) {
+  int now;
+  lc_mutex_lock(&p->lock);
+  now = p->strays == 0;
+  p->orphaned = 1;
+  lc_mutex_unlock(&p->lock);
+  if (now) lc_crew_dispose(p);
 }
 
 /* release: orders this holder's last use before the home frees it. */
@@ -225,7 +250,7 @@ static void pool_forget (Shared *s) {
   atomic_store_explicit(&p->forgotten, 1, memory_order_release);
   dispose = p->homeless;
   lc_mutex_unlock(&p->lock);
-  if (dispose) pool_dispose(p, p->nworkers, p->nworkers);
+  if (dispose) pool_dispose(p);
 }
 
 const SharedKind lc_pool_kind = { "lacus.pool", pool_forget };
@@ -296,7 +321,7 @@ static void pool_resident_free (Resident *r) {
   p->homeless = 1;
   dispose = atomic_load_explicit(&p->forgotten, memory_order_acquire);
   lc_mutex_unlock(&p->lock);
-  if (dispose) pool_dispose(p, p->nworkers, p->nworkers);
+  if (dispose) pool_dispose(p);
 }
 
 static int pool_resident_help (Resident *r, uint64_t *until) {
@@ -317,9 +342,9 @@ static int pool_places (const PoolOptions *options) {
 
 static Pool *pool_new (Home *home, const PoolOptions *options) {
   Pool *p = (Pool *)lc_mem_zalloc(home->mem, sizeof(Pool));
-  size_t size = (size_t)pool_places(options) * sizeof(PoolWorker);
+  size_t size = (size_t)pool_places(options) * sizeof(PoolWorker *);
   if (p == NULL) return NULL;
-  p->workers = (PoolWorker *)lc_mem_zalloc(home->mem, size);
+  p->workers = (PoolWorker **)lc_mem_zalloc(home->mem, size);
   if (p->workers == NULL || lc_mutex_init(&p->lock) != 0) {
     lc_mem_free(home->mem, p->workers, size);
     lc_mem_free(home->mem, p, sizeof(Pool));
@@ -327,13 +352,17 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   }
   lc_mutex_init(&p->streams_lock);
   lc_cond_init(&p->changed);
+  lc_cond_init(&p->watch.news);
+  atomic_store_explicit(&p->watch.until, LC_NEVER, memory_order_relaxed);
   lc_shared_init(&p->head, &lc_pool_kind);
   p->mem = home->mem;
   p->home = home;
   p->resident.kind = &pool_resident;
   snprintf(p->name, sizeof p->name, "%s", options->name);
   p->libraries = options->libraries;
+  p->places = pool_places(options);
   p->inlined = options->workers == 0;
+  p->grace_ns = options->grace_ns;
   p->recycle = options->recycle;
   p->linger = options->linger;
   p->warns = options->warns;
@@ -347,35 +376,14 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   return p;
 }
 
-static int pool_start_worker (Pool *p, int i) {
-  PoolWorker *pw = &p->workers[i];
-  char name[40];
-  int err;
-  pw->pool = p;
-  pw->w.host = &p->host;
-  pw->w.mem = p->mem;
-  pw->w.fibers.mem = p->mem;
-  pw->w.fibers.size = lc_run_fiber_size();
-  pw->w.fibers.ready = lc_schedule_ready;
-  pw->kit.w = &pw->w;
-  pw->kit.seeded = p->seeded;
-  snprintf(name, sizeof name, "%s-%d", p->name, i + 1);
-  err = lc_worker_init(&pw->w, i + 1, name);
-  if (err != 0) return err;
-  if (p->inlined) lc_worker_open(&pw->w);
-  else err = lc_worker_start(&pw->w);
-  if (err != 0) lc_worker_free(&pw->w);
-  return err;
-}
-
 /* Starts as many as the system gives; an errno if that is not all. */
 static int pool_start (Pool *p, int workers) {
   int err = 0;
   while (p->nworkers < workers) {
-    err = pool_start_worker(p, p->nworkers);
-    if (err != 0) break;
+    PoolWorker *pw = lc_crew_hire(p, p->nworkers + 1, &err);
+    if (pw == NULL) break;
     lc_mutex_lock(&p->lock);         /* those before run: an init may fail */
-    p->nworkers++;
+    p->workers[p->nworkers++] = pw;
     lc_mutex_unlock(&p->lock);
   }
   lc_mutex_lock(&p->lock);
@@ -412,6 +420,6 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
              p->why != NULL ? p->why : "not enough memory");
   lc_schedule_stop(p, NULL);
   lc_pool_join(p);
-  pool_dispose(p, p->nworkers, pool_places(options));
+  pool_dispose(p);
   return NULL;
 }

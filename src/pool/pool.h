@@ -8,8 +8,8 @@
 ** task; if it raises, the pool is broken: it stops, and says why.
 **
 ** Stopping (close, failure, or nobody holds the pool): queued tasks are
-** dropped, open streams broken, all workers woken; each ends when it has
-** finished the task it runs, and drops those that wait. close() joins them. A
+** dropped, open streams broken, all workers woken; each stops the task it
+** runs, drops those that wait, and ends. close() joins them. A
 ** pool that is only let go is joined by its home, later, since a garbage
 ** collector must not wait.
 **
@@ -28,6 +28,7 @@
 #include "post.h"
 #include "schedule.h"
 #include "stream.h"
+#include "watch.h"
 
 typedef struct PoolOptions {
   int workers;                /* 0: none but the home's own thread */
@@ -36,6 +37,7 @@ typedef struct PoolOptions {
   int warns;                  /* warnings are on in its workers */
   int seeded, shuffled;       /* whether there is a: */
   uint64_t seed, shuffle;
+  uint64_t grace_ns;          /* that what is stopped has */
   const char *name;           /* of the pool, for its workers' names */
   lua_CFunction libraries;    /* opens what a worker's state is to have */
 } PoolOptions;
@@ -49,8 +51,8 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
                     char *error, size_t size);
 
 /*
-** Stops and waits for the workers: until the tasks that run now have ended.
-** Gives the number of scripts' tasks dropped. Idempotent. On the thread of
+** Stops and waits for the workers: until the tasks that run now were stopped.
+** Gives the number of scripts' tasks dropped or cut. Idempotent. On the thread of
 ** the state that opened it.
 */
 size_t lc_pool_close (Pool *p);

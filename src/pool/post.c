@@ -9,6 +9,7 @@
 #include "env.h"
 #include "fault.h"
 #include "schedule.h"
+#include "watch.h"
 
 /* --- opening -------------------------------------------------------------- */
 
@@ -131,14 +132,21 @@ static Task *post_next (Worker *w) {
 }
 
 int lc_post_step_inlined (Pool *p, uint64_t *until) {
-  PoolWorker *pw = &p->workers[0];
+  PoolWorker *pw = p->workers[0];
+  Interrupt *before;
   uint64_t timer;
   Task *t;
-  if (p->joined || !post_prepare(pw)) return 0;
-  if (lc_schedule_look(p, pw, &t)) {
+  int ready;
+  if (p->joined) return 0;
+  before = lc_interrupt_enter(&pw->w.interrupt);
+  ready = post_prepare(pw);
+  if (ready && lc_schedule_look(p, pw, &t)) {
     if (t != NULL) t->run(t, &pw->w);
+    lc_interrupt_leave(before);
     return t != NULL;
   }
+  lc_interrupt_leave(before);
+  if (!ready) return 0;
   timer = lc_timer_next(&pw->w.fibers);
   if (timer < *until) *until = timer;
   return 0;
@@ -164,13 +172,36 @@ static void post_closing (Worker *w) {
   lc_mutex_unlock(&p->lock);
 }
 
-/* The last touch of the pool by this thread is the unlock. */
+/* The last touch of the pool by this thread, unless it was abandoned. */
 static void post_gone (Worker *w) {
-  Pool *p = lc_crew_worker(w)->pool;
-  lc_mutex_lock(&p->lock);
-  p->gone++;
-  lc_cond_broadcast(&p->changed);
-  lc_mutex_unlock(&p->lock);
+  PoolWorker *pw = lc_crew_worker(w);
+  Pool *p = pw->pool;
+  int last;
+  if (lc_watch_gone(pw, &last)) lc_crew_fire(pw);
+  if (last) lc_crew_dispose(p);
+}
+
+/* --- stopping what runs ------------------------------------------------------ */
+
+static PoolWorker *post_interrupted (Interrupt *it) {
+  return (PoolWorker *)(void *)((char *)it - offsetof(PoolWorker, w)
+                                - offsetof(Worker, interrupt));
+}
+
+static int post_stops (Interrupt *it) {
+  return lc_run_stops(&post_interrupted(it)->kit);
+}
+
+static void post_stopping (Interrupt *it, lua_State *L) {
+  lc_run_stopping(&post_interrupted(it)->kit, L);
+}
+
+static int post_yields (Interrupt *it, lua_State *L) {
+  return lc_fiber_ends(&post_interrupted(it)->w.fibers, L);
+}
+
+static void post_late (Interrupt *it, uint64_t when) {
+  lc_watch_late(post_interrupted(it)->pool, when);
 }
 
 void lc_post_host (WorkerHost *host) {
@@ -179,4 +210,9 @@ void lc_post_host (WorkerHost *host) {
   host->next = post_next;
   host->closing = post_closing;
   host->gone = post_gone;
+  host->ready = lc_schedule_ready;
+  host->interrupt.stops = post_stops;
+  host->interrupt.stopping = post_stopping;
+  host->interrupt.yields = post_yields;
+  host->interrupt.late = post_late;
 }

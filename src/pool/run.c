@@ -13,19 +13,26 @@
 
 enum { PHASE_DECODE, PHASE_CALL, PHASE_ENCODE, PHASE_FAULT };
 
+/* Why it is to stop. */
+enum { STOP_NOT, STOP_TIMEOUT, STOP_CANCEL, STOP_CLOSE };
+
 /* A fiber that runs items of a batch. Its Lua stack: handler, function, call. */
 typedef struct Run {
   Fiber fiber;            /* first */
   RunKit *kit;
   Batch *in;              /* shared with other runs: see `users` */
   size_t at, end;         /* items at .. end - 1 are its to run */
+  size_t answered;        /* guarded: items before it are handed over */
+  int stop;
+  int trace;              /* where it was stopped: in the registry */
+  uint64_t left;          /* of its time, while it waits for its reader */
   Batch *out;             /* results not sent yet; has room for end - at more */
   Call *call;             /* whose function is in FUNCTION; or NULL */
   int phase;
   int yielded;            /* the item has yielded */
   int attempt;            /* at the item, from 1 */
-  int pausing;            /* it has to wait for that; how long is not settled... */
-  uint64_t until;         /* ...or is; 0: it need not wait */
+  int again;              /* it waits for that; how long, is not settled... */
+  uint64_t until;         /* ...or is: until then; 0: it need not */
   const char *refused;    /* why its last yield could not be sent: a kind */
   Random random;          /* the item's, if the pool has a seed... */
   uint64_t started;       /* ...and how many things it has started */
@@ -38,6 +45,7 @@ enum { HANDLER = 1, FUNCTION = 2, FIRST = 3 };
 size_t lc_run_fiber_size (void) { return sizeof(Run); }
 
 static Codec *run_codec (Run *r) { return r->kit->w->codec; }
+static Interrupt *run_interrupt (Run *r) { return &r->kit->w->interrupt; }
 
 /* --- batches ------------------------------------------------------------- */
 
@@ -75,6 +83,15 @@ static void run_mark_sent (Run *r) {
   r->sent_ticks = lc_ticks();
 }
 
+/* Under the guard: who was abandoned answers no more. */
+static void run_hand_over (RunKit *kit, Sink *k, Batch *b) {
+  if (kit->abandoned) {
+    lc_batch_free(b);
+    lc_shared_release(&k->head);
+  }
+  else lc_sink_kind(k)->deliver(k, b);
+}
+
 static void run_deliver (Run *r, Batch *b) {
   Sink *k = r->in->sink;
   uint64_t since = r->sent_ns;
@@ -82,7 +99,10 @@ static void run_deliver (Run *r, Batch *b) {
   b->busy_ns = r->sent_ns - since;
   b->sink = k;
   lc_shared_hold(&k->head);
-  lc_sink_kind(k)->deliver(k, b);
+  lc_mutex_lock(&r->kit->guard);
+  r->answered = r->at;
+  run_hand_over(r->kit, k, b);
+  lc_mutex_unlock(&r->kit->guard);
 }
 
 /*
@@ -186,28 +206,55 @@ static const char *run_error_kind (lua_State *co, Run *r, int status) {
   return LC_FAULT_ERROR;
 }
 
-/* The item begins, or the next one does. */
-static void run_first_attempt (Run *r) {
+/* What an attempt leaves behind goes. */
+static void run_clear (Run *r) {
+  if (r->trace != LUA_NOREF) {
+    luaL_unref(r->kit->w->L, LUA_REGISTRYINDEX, r->trace);
+    r->trace = LUA_NOREF;
+  }
+  r->stop = STOP_NOT;
+  r->fiber.limit = LC_NEVER;
   r->yielded = 0;
   r->refused = NULL;
-  r->attempt = 1;
-  r->pausing = 0;
   r->until = 0;
 }
 
-/* It has failed: whether it is tried again, and if so, what follows is that. */
+/* It goes to the next item. */
+static void run_pass (Run *r) {
+  run_clear(r);
+  r->attempt = 1;
+  r->again = 0;
+  r->at++;
+}
+
+/* The attempt has failed: whether there is another one. */
 static int run_tries_again (Run *r, const char *kind) {
   const Retry *t = r->in->retry;
   if (t == NULL || r->yielded || !lc_retry_wants(t, r->attempt, kind)) return 0;
   r->attempt++;
-  r->pausing = 1;
-  r->refused = NULL;
+  r->again = 1;
   return 1;
+}
+
+/* Its time is up. Pushes message, traceback and value, and adds them. */
+static void run_add_timeout (lua_State *L, Run *r) {
+  luaL_checkstack(L, 6, NULL);
+  lua_pushfstring(L, "the task did not end within its timeout of %f seconds",
+                  (lua_Number)r->in->timeout / 1e9);
+  if (r->trace == LUA_NOREF) lua_pushnil(L);
+  else lua_rawgeti(L, LUA_REGISTRYINDEX, r->trace);
+  lua_pushvalue(L, -2);
+  run_add_fault(L, r, LC_FAULT_TIMEOUT);
 }
 
 static void run_finish (lua_State *co, Run *r, int status) {
   int again = 0;
-  if (status == LUA_OK || status == LUA_YIELD) run_add_results(co, r);
+  if (r->stop == STOP_CANCEL) return;
+  if (r->stop == STOP_TIMEOUT) {
+    again = run_tries_again(r, LC_FAULT_TIMEOUT);
+    if (!again) run_add_timeout(co, r);
+  }
+  else if (status == LUA_OK || status == LUA_YIELD) run_add_results(co, r);
   else {
     const char *kind;
     lc_fault_open(co, status);
@@ -215,10 +262,8 @@ static void run_finish (lua_State *co, Run *r, int status) {
     again = run_tries_again(r, kind);
     if (!again) run_add_fault(co, r, kind);
   }
-  if (!again) {
-    r->at++;
-    run_first_attempt(r);
-  }
+  if (again) run_clear(r);
+  else run_pass(r);
   if (r->at < r->end
       && lc_ticks() - r->sent_ticks > FLUSH_US * LC_TICKS_PER_US)
     run_flush(r);
@@ -281,11 +326,11 @@ int lc_run_sow (RunKit *kit, uint64_t *seed) {
   return 1;
 }
 
-/* --- pauses -------------------------------------------------------------- */
+/* --- retries ------------------------------------------------------------- */
 
 /* The function that was to give a pause has failed, or gave something else: the
 ** item fails of that. The error value or what it gave is on top. */
-static int run_pause_failed (lua_State *co, Run *r, int status) {
+static int run_delay_failed (lua_State *co, Run *r, int status) {
   if (status != LUA_OK) {
     lc_fault_open(co, status);
     lua_pushfstring(co, "retry_delay: %s", lua_tostring(co, -3));
@@ -299,13 +344,12 @@ static int run_pause_failed (lua_State *co, Run *r, int status) {
   }
   r->attempt--;
   run_add_fault(co, r, LC_FAULT_ERROR);
-  r->at++;
-  run_first_attempt(r);
+  run_pass(r);
   return 0;
 }
 
 /* Settles how long the item waits for its next attempt; 0: it has failed. */
-static int run_pause (lua_State *co, Run *r) {
+static int run_delay (lua_State *co, Run *r) {
   const Retry *t = r->in->retry;
   uint64_t pause;
   if (t->ask == NULL) pause = lc_retry_pause(t, r->attempt - 1);
@@ -317,11 +361,61 @@ static int run_pause (lua_State *co, Run *r) {
     status = lua_pcall(co, 1, 1, HANDLER);
     if (status != LUA_OK || lua_type(co, -1) != LUA_TNUMBER
         || !lc_retry_seconds(lua_tonumber(co, -1), &pause))
-      return run_pause_failed(co, r, status);
+      return run_delay_failed(co, r, status);
   }
-  r->pausing = 0;
+  r->again = 0;
   r->until = pause > 0 ? lc_now() + pause : 0;
   return 1;
+}
+
+/* --- limits -------------------------------------------------------------- */
+
+/* The item has `ns` more. */
+static void run_limit (Run *r, uint64_t ns) {
+  r->fiber.limit = lc_now() + ns;
+  lc_interrupt_next(run_interrupt(r), r->fiber.limit);
+}
+
+static int run_is_late (const Run *r) {
+  return r->fiber.limit != LC_NEVER && lc_now() >= r->fiber.limit;
+}
+
+static int run_is_cancelled (const Run *r) {
+  return lc_sink_cancelled(r->in->sink)
+         || atomic_load_explicit(&r->kit->halt, memory_order_seq_cst);
+}
+
+/* A cancel that comes while it is stopped for something else counts more. */
+int lc_run_stops (RunKit *kit) {
+  Run *r = kit->now;
+  if (r == NULL)
+    return atomic_load_explicit(&kit->halt, memory_order_seq_cst);
+  if (run_is_cancelled(r)) r->stop = STOP_CANCEL;
+  else if (r->stop == STOP_NOT && run_is_late(r)) r->stop = STOP_TIMEOUT;
+  return r->stop != STOP_NOT;
+}
+
+/* Protected: (run, the coroutine that was stopped). If that is this one, below
+** this function. */
+static int run_write_trace (lua_State *L) {
+  Run *r = (Run *)lua_touserdata(L, 1);
+  lua_State *co = (lua_State *)lua_touserdata(L, 2);
+  lc_fault_trace(L, co, co == L);
+  r->trace = luaL_ref(L, LUA_REGISTRYINDEX);
+  return 0;
+}
+
+static void run_trace (Run *r, lua_State *L, lua_State *co) {
+  if (r->trace != LUA_NOREF || !lua_checkstack(L, 4)) return;
+  lua_pushcfunction(L, run_write_trace);
+  lua_pushlightuserdata(L, r);
+  lua_pushlightuserdata(L, co);
+  if (lua_pcall(L, 2, 0, 0) != LUA_OK) lua_pop(L, 1);
+}
+
+void lc_run_stopping (RunKit *kit, lua_State *L) {
+  Run *r = kit->now;
+  if (r != NULL && r->stop == STOP_TIMEOUT) run_trace(r, L, L);
 }
 
 /* --- items --------------------------------------------------------------- */
@@ -336,14 +430,15 @@ static int run_go_on (lua_State *co, int status, lua_KContext ctx) {
 ** an error unwinds to the resume below, and `run_continue` goes on.
 */
 static int run_items (lua_State *co, Run *r) {
-  while (r->at < r->end && !lc_sink_cancelled(r->in->sink)) {
+  while (r->at < r->end && !run_is_cancelled(r)) {
     int n, status;
     lua_settop(co, FUNCTION);
-    if (r->pausing && !run_pause(co, r)) continue;
+    if (r->again && !run_delay(co, r)) continue;
     if (r->until > 0 && r->until > lc_now())
       return lc_fiber_suspend(co, &r->fiber, r->until, NULL, NULL,
                               (lua_KContext)r, run_go_on);
     r->phase = PHASE_DECODE;
+    if (r->in->timeout != 0) run_limit(r, r->in->timeout);
     if (r->kit->seeded) run_seed(r);
     n = run_push_call(co, r, &r->in->entries[r->at]);
     r->phase = PHASE_CALL;
@@ -378,6 +473,13 @@ static int run_yield_failed (lua_State *L, Run *r, const char *kind,
   return luaL_error(L, "%s", what);
 }
 
+/* It waits for its reader: that is not its own time. */
+static void run_pause (Run *r) {
+  uint64_t now = lc_now(), limit = r->fiber.limit;
+  r->left = limit == LC_NEVER ? LC_NEVER : limit > now ? limit - now : 0;
+  r->fiber.limit = LC_NEVER;
+}
+
 static void run_forget_answer (Fiber *f, void *what) {
   lc_dialogue_forget((Dialogue *)what, &f->node);
 }
@@ -388,11 +490,13 @@ static int run_answered (lua_State *L, int status, lua_KContext ctx) {
   Sink *k = r->in->sink;
   const Message *words;
   size_t at = 0;
-  (void)status;
+  if (status == LUA_YIELD && r->left != LC_NEVER) run_limit(r, r->left);
   if (lc_sink_cancelled(k)
-      || !lc_dialogue_hear(k->dialogue, &r->fiber.node, &words))
+      || !lc_dialogue_hear(k->dialogue, &r->fiber.node, &words)) {
+    run_pause(r);
     return lc_fiber_suspend(L, &r->fiber, LC_NEVER, run_forget_answer,
                             k->dialogue, ctx, run_answered);
+  }
   lua_settop(L, 0);
   return words->len > 0 ? lc_decode(L, run_codec(r), words, &at) : 0;
 }
@@ -423,6 +527,7 @@ static int run_yield_now (lua_State *L, Run *r) {
 static int run_yield_again (lua_State *L, int status, lua_KContext ctx) {
   Run *r = (Run *)ctx;
   (void)status;
+  if (r->left != LC_NEVER) run_limit(r, r->left);
   return lc_run_yield(L, &r->fiber);
 }
 
@@ -435,6 +540,7 @@ int lc_run_yield (lua_State *L, Fiber *f) {
                          "(use map or generate)");
   if (!lc_sink_cancelled(k) && lc_sink_kind(k)->credit(k, r->in->entries[r->at].index, &f->node))
     return run_yield_now(L, r);
+  run_pause(r);
   return lc_fiber_suspend(L, f, LC_NEVER, run_forget_credit, k,
                           (lua_KContext)r, run_yield_again);
 }
@@ -450,6 +556,10 @@ static const char *run_death_kind (int status) {
 static int run_write_death (lua_State *L) {
   Run *r = (Run *)lua_touserdata(L, 1);
   int status = (int)lua_tointeger(L, 2);
+  if (r->stop == STOP_TIMEOUT) {
+    run_add_timeout(L, r);
+    return 0;
+  }
   if (status == LUA_YIELD) {      /* not by coroutine.yield: by a C module */
     lua_pushliteral(L, "attempt to yield from outside a coroutine");
     lua_replace(L, 3);
@@ -463,6 +573,14 @@ static int run_write_death (lua_State *L) {
   return 0;
 }
 
+/* Runs its pending <close> variables, for a while. */
+static void run_close (Run *r, int why) {
+  r->stop = why;
+  lc_interrupt_closing(run_interrupt(r));
+  lc_fiber_reset(&r->fiber);
+  r->call = NULL;
+}
+
 /*
 ** The coroutine died of `status`, its error value on top of its stack: the
 ** item fails. Protected calls nest, so this may run on top of another task:
@@ -472,13 +590,15 @@ static void run_bury (Run *r, int status) {
   lua_State *L = r->kit->w->L;
   size_t record = r->out->msg.len;
   int top = lua_gettop(L), written = 0;
-  if (r->phase != PHASE_FAULT && !r->pausing
-      && run_tries_again(r, run_death_kind(status))) {
-    lc_fiber_reset(&r->fiber);
-    r->call = NULL;
+  int why = r->stop == STOP_NOT ? STOP_CLOSE : r->stop;
+  if (r->phase != PHASE_FAULT && !r->again
+      && run_tries_again(r, r->stop == STOP_TIMEOUT ? LC_FAULT_TIMEOUT
+                                                    : run_death_kind(status))) {
+    run_close(r, why);
+    run_clear(r);
     return;
   }
-  if (r->pausing) r->attempt--;        /* it has not come to that one */
+  if (r->again) r->attempt--;        /* it has not come to that one */
   if (r->phase != PHASE_FAULT && lua_checkstack(L, 4)) {
     lua_pushcfunction(L, run_write_death);
     lua_pushlightuserdata(L, r);
@@ -492,17 +612,15 @@ static void run_bury (Run *r, int status) {
     run_cut(r, record);
     run_add(r, record, ENTRY_NOMEM);
   }
-  r->at++;
-  run_first_attempt(r);
-  lc_fiber_reset(&r->fiber);
-  r->call = NULL;
+  run_close(r, why);
+  run_pass(r);
 }
 
 /* --- around the fiber ---------------------------------------------------- */
 
 static void run_go (Task *t, Worker *w);
 
-/* A fiber for items at .. end - 1 of `in`; NULL without memory. */
+/* A fiber for items at .. end - 1 of `in`, on no list; NULL without memory. */
 static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   Batch *out = run_empty(kit, kit->w->mem, end - at);
   Run *r = out != NULL ? (Run *)(void *)lc_fiber_take(&kit->w->fibers) : NULL;
@@ -514,35 +632,61 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   r->fiber.task.drop = NULL;      /* lc_run_close ends it */
   r->kit = kit;
   r->in = in;
-  r->at = at;
+  r->at = r->answered = at;
   r->end = end;
   r->out = out;
   r->call = NULL;
-  run_first_attempt(r);
+  r->stop = STOP_NOT;
+  r->trace = LUA_NOREF;
+  r->left = LC_NEVER;
+  r->yielded = r->again = 0;
+  r->refused = NULL;
+  r->attempt = 1;
+  r->until = 0;
   in->users++;
   run_mark_sent(r);
   return r;
 }
 
-/* Through: everything it has to say is in `out`. */
-static void run_end (Run *r) {
+/* From here on it answers for its items; `before`, if any, no more. */
+static void run_list (Run *r, Run *before) {
+  lc_mutex_lock(&r->kit->guard);
+  lc_fiber_list(&r->fiber);
+  atomic_fetch_add_explicit(&r->kit->nlive, 1, memory_order_relaxed);
+  if (before != NULL) before->end = r->at;
+  lc_mutex_unlock(&r->kit->guard);
+}
+
+/* It answers for nothing any more. */
+static void run_retire (Run *r) {
   RunKit *kit = r->kit;
   Batch *in = r->in;
-  if (r->out->n > 0) run_deliver(r, r->out);
-  else run_keep_spare(kit, r->out);
-  lc_fiber_give(r->fiber.fs, &r->fiber, 0);
+  lc_mutex_lock(&kit->guard);
+  lc_fiber_unlist(&r->fiber);
+  atomic_fetch_sub_explicit(&kit->nlive, 1, memory_order_relaxed);
+  lc_mutex_unlock(&kit->guard);
+  lc_fiber_give(r->fiber.fs, &r->fiber);
   run_leave(kit, in);
 }
 
-/* Its sink is cancelled or its worker ends, and it is suspended. */
+/* Through: everything it has to say is in `out`. */
+static void run_end (Run *r) {
+  if (r->out->n > 0) run_deliver(r, r->out);
+  else run_keep_spare(r->kit, r->out);
+  run_retire(r);
+}
+
+/* Its sink is cancelled or its worker ends. */
 static void run_kill (Run *r) {
   RunKit *kit = r->kit;
-  Batch *in = r->in;
-  Sink *k = in->sink;
+  Sink *k = r->in->sink;
+  lc_fiber_unpark(&r->fiber);
+  run_close(r, STOP_CANCEL);
+  luaL_unref(kit->w->L, LUA_REGISTRYINDEX, r->trace);
   run_keep_spare(kit, r->out);
-  lc_fiber_give(r->fiber.fs, &r->fiber, 1);      /* runs its pending <close> */
+  atomic_fetch_add_explicit(&kit->cut, r->end - r->at, memory_order_relaxed);
   if (lc_sink_kind(k)->lost != NULL) lc_sink_kind(k)->lost(k);
-  run_leave(kit, in);
+  run_retire(r);
 }
 
 /*
@@ -555,14 +699,17 @@ static void run_split (Run *r) {
   Run *rest;
   if (from < r->end) {
     rest = run_new(r->kit, r->in, from, r->end);
-    if (rest != NULL) fs->ready(fs, &rest->fiber.task);
+    if (rest != NULL) {
+      run_list(rest, r);
+      fs->ready(fs, &rest->fiber.task);
+    }
     else {
       size_t at = r->at;
       for (r->at = from; r->at < r->end; r->at++)
         run_add(r, r->out->msg.len, ENTRY_NOMEM);
       r->at = at;
+      r->end = from;
     }
-    r->end = from;
   }
   run_flush(r);
 }
@@ -588,41 +735,69 @@ static int run_resume (Run *r) {
   return status;
 }
 
+/* It was suspended, and something may have come to an end meanwhile: 1 if it
+** is gone. */
+static int run_ends_parked (Run *r) {
+  if (lua_status(r->fiber.co) != LUA_YIELD) return 0;
+  if (run_is_cancelled(r)) {
+    run_kill(r);
+    return 1;
+  }
+  if (run_is_late(r)) {
+    r->stop = STOP_TIMEOUT;
+    lc_fiber_unpark(&r->fiber);
+    run_trace(r, r->kit->w->L, r->fiber.co);
+    run_bury(r, LUA_YIELD);
+  }
+  return 0;
+}
+
 /* Starts or goes on, until its items are done or it waits. */
-static void run_go (Task *t, Worker *w) {
-  Run *r = (Run *)(void *)t;
+static void run_on (Run *r) {
   Fibers *fs = r->fiber.fs;
-  (void)w;
-  for (;;) {
-    int status;
-    if (lc_sink_cancelled(r->in->sink)
-        && lua_status(r->fiber.co) == LUA_YIELD) {
-      run_kill(r);
-      return;
-    }
-    status = run_resume(r);
-    if (status == LUA_OK) {
+  while (!run_ends_parked(r)) {
+    int status = run_resume(r), parking = fs->parking;
+    fs->parking = fs->ending = 0;
+    if (status == LUA_OK && r->at == r->end) {
       run_end(r);
       return;
     }
-    if (status == LUA_YIELD && fs->parking) {
-      fs->parking = 0;
+    if (status == LUA_OK || r->stop == STOP_CANCEL) {
+      run_kill(r);
+      return;
+    }
+    if (status == LUA_YIELD && parking) {
       run_split(r);
-      if (!lc_sink_cancelled(r->in->sink) && lc_fiber_park(&r->fiber)) return;
+      if (!run_is_cancelled(r) && lc_fiber_park(&r->fiber)) return;
     }
     else run_bury(r, status);
   }
 }
 
+static void run_go (Task *t, Worker *w) {
+  Run *r = (Run *)(void *)t, *below = r->kit->now;
+  RunKit *kit = r->kit;
+  Turn outer;
+  kit->now = r;
+  lc_interrupt_begin(&w->interrupt, &outer, r->in->sink, r->fiber.co);
+  if (r->fiber.limit != LC_NEVER)
+    lc_interrupt_next(&w->interrupt, r->fiber.limit);
+  run_on(r);
+  kit->now = below;
+  lc_interrupt_end(&w->interrupt, &outer);
+}
+
 /* Not even the first item can run: every one fails, in the batch itself. */
-static void run_bounce (Batch *b) {
+static void run_bounce (RunKit *kit, Batch *b) {
   Sink *k = b->sink;
   size_t i;
   for (i = 0; i < b->n; i++) {
     b->entries[i].kind = ENTRY_NOMEM;
     b->entries[i].last = 1;
   }
-  lc_sink_kind(k)->deliver(k, b);
+  lc_mutex_lock(&kit->guard);
+  run_hand_over(kit, k, b);
+  lc_mutex_unlock(&kit->guard);
 }
 
 void lc_run_batch (RunKit *kit, Batch *b) {
@@ -636,18 +811,73 @@ void lc_run_batch (RunKit *kit, Batch *b) {
   }
   lc_codec_begin(kit->w->L, kit->w->codec);     /* never raises */
   r = run_new(kit, b, 0, b->n);
-  if (r == NULL) run_bounce(b);
-  else run_go(&r->fiber.task, kit->w);
+  if (r == NULL) run_bounce(kit, b);
+  else {
+    run_list(r, NULL);
+    run_go(&r->fiber.task, kit->w);
+  }
 }
 
 void lc_run_idle (RunKit *kit) {
   lc_call_sweep(&kit->calls, kit->w->L, 0);
 }
 
+/* Its worker's state closes. */
+static void run_drop (RunKit *kit, Run *r) {
+  Interrupt *it = &kit->w->interrupt;
+  Turn outer;
+  kit->now = r;
+  lc_interrupt_begin(it, &outer, r->in->sink, r->fiber.co);
+  run_kill(r);
+  kit->now = NULL;
+  lc_interrupt_end(it, &outer);
+}
+
 void lc_run_close (RunKit *kit) {
   Fibers *fs = &kit->w->fibers;
-  while (fs->live != NULL) run_kill((Run *)(void *)fs->live);
+  while (fs->live != NULL) run_drop(kit, (Run *)(void *)fs->live);
   lc_call_sweep(&kit->calls, fs->L, 1);
   lc_batch_free(kit->spare);
   kit->spare = NULL;
+}
+
+void lc_run_sweep (RunKit *kit) {
+  Fiber *f;
+  for (f = kit->w->fibers.live; f != NULL; f = f->live)
+    if (run_is_cancelled((Run *)(void *)f)) f->waiter.wake(&f->waiter);
+}
+
+/* --- an abandoned worker ------------------------------------------------- */
+
+/* What `r` has not answered is lost. Guarded. */
+static int run_lose (Run *r) {
+  Mem *mem = r->kit->w->mem;
+  Sink *k = r->in->sink;
+  Batch *b;
+  size_t i;
+  if (r->answered == r->end) return 1;
+  b = lc_batch_new(mem);
+  if (b == NULL || !lc_batch_reserve(b, r->end - r->answered)) {
+    lc_batch_free(b);
+    return 0;
+  }
+  for (i = r->answered; i < r->end; i++) {
+    Entry *e = lc_batch_add(b, r->in->entries[i].index, ENTRY_LOST, 1);
+    e->worker = (short)r->kit->w->id;
+  }
+  b->sink = k;
+  lc_shared_hold(&k->head);
+  lc_sink_kind(k)->deliver(k, b);
+  return 1;
+}
+
+int lc_run_abandon (RunKit *kit) {
+  Fiber *f;
+  int all = 1;
+  lc_mutex_lock(&kit->guard);
+  kit->abandoned = 1;
+  for (f = kit->w->fibers.live; f != NULL; f = f->live)
+    all &= run_lose((Run *)(void *)f);
+  lc_mutex_unlock(&kit->guard);
+  return all;
 }

@@ -16,6 +16,14 @@
 **   no memory even for that: the entry alone, without a record. Room for
 **     entries is taken before the first item runs, so this cannot fail.
 **
+** A fourth: it is stopped (lc_run_stops, run/interrupt.h): its sink is cancelled or
+** the pool halts, then nothing of the run is sent any more; or its time is up, then
+** the item fails and the rest goes on. Time that a task waits for its
+** reader (a yield without credit) does not count.
+**
+** Who abandons a worker (watch.h) takes what it has in hand under `guard`, and the
+** worker hands nothing over without it: so each item is answered once.
+**
 ** Random numbers. In a pool with a seed, each item begins its own sequence when
 ** it begins to run: that of (batch's seed, batch's base + its index). It lives
 ** in the fiber, so other items that run while this one waits do not touch it.
@@ -33,12 +41,20 @@
 ** `w`. */
 typedef struct RunKit {
   Worker *w;              /* set at birth */
+  int seeded;             /* set at birth: items have random numbers */
+  struct Run *now;        /* that runs on this thread; or NULL */
   CallCache calls;
   Batch *spare;           /* the next one for results */
   uint64_t ran;           /* tasks that have ended, in this state */
   size_t kept;            /* things that tasks left in it to be fetched */
-  int seeded;             /* set at birth: items have random numbers */
   Random random;          /* those of what is no item, such as `init` */
+  /* atomic */
+  _Atomic(int) halt;      /* the pool stops: so does what runs */
+  _Atomic(size_t) cut;    /* tasks that were stopped */
+  _Atomic(int) nlive;     /* fibers that have begun and not ended */
+  /* guarded by guard */
+  Mutex guard;            /* before any other lock */
+  int abandoned;          /* nobody waits for it: it hands nothing over */
 } RunKit;
 
 /* Bytes of a fiber that runs batches: Fibers.size. */
@@ -58,6 +74,20 @@ int lc_run_yield (lua_State *L, Fiber *f);
 Random *lc_run_random (RunKit *kit);
 /* The running item starts something: 1, and *seed is for that. 0: none runs. */
 int lc_run_sow (RunKit *kit, uint64_t *seed);
+
+/* Whether what runs on this worker is to stop. Owner thread. */
+int lc_run_stops (RunKit *kit);
+/* It is about to be stopped in `L`: keeps what will be said. Never raises. */
+void lc_run_stopping (RunKit *kit, lua_State *L);
+
+/* Fibers that wait for what is cancelled are ready: to end. Owner thread. */
+void lc_run_sweep (RunKit *kit);
+
+/*
+** Answers for a worker that does not answer any more: all that it has in hand is
+** lost. 0 without memory: then some are not answered. Any thread.
+*/
+int lc_run_abandon (RunKit *kit);
 
 /* There is nothing to do: lets go of what is only kept in case. */
 void lc_run_idle (RunKit *kit);

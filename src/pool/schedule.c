@@ -27,12 +27,25 @@ static void sched_take_all (Pool *p, TaskList *all) {
   *all = p->queue;
   p->queue.first = p->queue.last = NULL;
   for (i = 0; i < p->nworkers; i++) {
-    while ((t = lc_tasks_pop_last(&p->workers[i].mine)) != NULL)
+    PoolWorker *pw = p->workers[i];
+    if (pw == NULL) continue;
+    while ((t = lc_tasks_pop_last(&pw->mine)) != NULL)
       lc_tasks_push_last(all, t);
-    while ((t = lc_tasks_pop_first(&p->workers[i].ready)) != NULL)
+    while ((t = lc_tasks_pop_first(&pw->ready)) != NULL)
       if (t->drop != NULL) lc_tasks_push_last(all, t);
   }
   p->nmine = 0;
+}
+
+/* What runs is to stop; lock held. */
+static void sched_halt (Pool *p) {
+  int i;
+  for (i = 0; i < p->nworkers; i++) {
+    PoolWorker *pw = p->workers[i];
+    if (pw == NULL || pw->gone) continue;
+    atomic_store_explicit(&pw->kit.halt, 1, memory_order_seq_cst);
+    if (lc_interrupt_turn(&pw->w.interrupt, NULL) == 0) lc_crew_stop(pw, 0);
+  }
 }
 
 size_t lc_schedule_stop (Pool *p, const char *why) {
@@ -49,6 +62,7 @@ size_t lc_schedule_stop (Pool *p, const char *why) {
     lc_unpark(&idle->w.parker);
   }
   p->idle = NULL;
+  sched_halt(p);
   lc_mutex_unlock(&p->lock);
   lc_mutex_lock(&p->streams_lock);
   for (s = p->streams; s != NULL; s = s->next) lc_stream_break(s);
@@ -80,8 +94,8 @@ static Task *sched_steal (Pool *p, PoolWorker *pw) {
   int i;
   if (p->nmine == 0) return NULL;
   for (i = 1; i < p->nworkers; i++) {
-    PoolWorker *other = &p->workers[(pw->w.id - 1 + i) % p->nworkers];
-    Task *t = lc_tasks_pop_last(&other->mine);
+    PoolWorker *other = p->workers[(pw->w.id - 1 + i) % p->nworkers];
+    Task *t = other != NULL ? lc_tasks_pop_last(&other->mine) : NULL;
     if (t != NULL) {
       p->nmine--;
       return t;
@@ -109,10 +123,14 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   int decided;
   *t = NULL;
   if (pw->w.fibers.ntimers > 0) lc_timer_expire(&pw->w.fibers, lc_now());
+  if (atomic_load_explicit(&pw->sweep, memory_order_seq_cst)) {
+    atomic_store_explicit(&pw->sweep, 0, memory_order_seq_cst);
+    lc_run_sweep(&pw->kit);
+  }
   lc_mutex_lock(&p->lock);
   if (pw->idle) sched_unlist_idle(p, pw);
-  if (!p->stopping) *t = sched_pick(p, pw);
-  decided = p->stopping || *t != NULL;
+  decided = p->stopping || pw->abandoned;
+  if (!decided) decided = (*t = sched_pick(p, pw)) != NULL;
   if (!decided) {
     pw->next_idle = p->idle;
     p->idle = pw;
@@ -152,23 +170,36 @@ static void sched_tell_home (Pool *p) {
   if (p->home->worker != NULL) lc_unpark(&p->home->worker->parker);
 }
 
-int lc_schedule_queue_for (PoolWorker *pw, Task *t) {
+/* Gives the worker, if it is to be woken, after unlocking; lock held. */
+static PoolWorker *sched_push_for (PoolWorker *pw, Task *t) {
   Pool *p = pw->pool;
-  int wake, taken;
-  lc_mutex_lock(&p->lock);
-  taken = !p->stopping;
-  if (taken) lc_tasks_push_last(&pw->ready, t);
-  wake = pw->idle;
-  if (wake) sched_unlist_idle(p, pw);
-  if (taken) sched_tell_home(p);
-  lc_mutex_unlock(&p->lock);
-  if (wake) lc_unpark(&pw->w.parker);
-  return taken;
+  lc_tasks_push_last(&pw->ready, t);
+  sched_tell_home(p);
+  if (!pw->idle) return NULL;
+  sched_unlist_idle(p, pw);
+  return pw;
 }
 
 void lc_schedule_ready (Fibers *fs, Task *t) {
   Worker *w = (Worker *)(void *)((char *)fs - offsetof(Worker, fibers));
-  lc_schedule_queue_for(lc_crew_worker(w), t);
+  PoolWorker *pw = lc_crew_worker(w), *idle = NULL;
+  Pool *p = pw->pool;
+  lc_mutex_lock(&p->lock);
+  if (!p->stopping) idle = sched_push_for(pw, t);
+  lc_mutex_unlock(&p->lock);
+  if (idle != NULL) lc_unpark(&idle->w.parker);
+}
+
+int lc_schedule_queue_to (Pool *p, int to, Task *t) {
+  PoolWorker *pw, *idle = NULL;
+  int taken;
+  lc_mutex_lock(&p->lock);
+  pw = p->workers[to - 1];
+  taken = !p->stopping && pw != NULL;
+  if (taken) idle = sched_push_for(pw, t);
+  lc_mutex_unlock(&p->lock);
+  if (idle != NULL) lc_unpark(&idle->w.parker);
+  return taken;
 }
 
 int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
@@ -177,7 +208,7 @@ int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
   lc_mutex_lock(&p->lock);
   taken = !p->stopping;
   if (taken) {
-    if (on == NULL) lc_tasks_push_last(&p->queue, t);
+    if (on == NULL || on->abandoned) lc_tasks_push_last(&p->queue, t);
     else {
       lc_tasks_push_first(&on->mine, t);
       p->nmine++;

@@ -50,13 +50,14 @@ static inline const SinkKind *lc_sink_kind (const Sink *k) {
   return (const SinkKind *)(const void *)k->head.kind;
 }
 
-/* Relaxed: a hint to skip work; the sink's lock decides what is dropped. */
+/* A hint to skip work: the sink's lock decides what is dropped. seq_cst on both
+** sides: who cancels and who begins, one sees the other (run/interrupt.h). */
 static inline int lc_sink_cancelled (Sink *k) {
-  return atomic_load_explicit(&k->cancelled, memory_order_relaxed);
+  return atomic_load_explicit(&k->cancelled, memory_order_seq_cst);
 }
 
 static inline void lc_sink_cancel (Sink *k) {
-  atomic_store_explicit(&k->cancelled, 1, memory_order_relaxed);
+  atomic_store_explicit(&k->cancelled, 1, memory_order_seq_cst);
 }
 
 #endif

@@ -160,6 +160,7 @@ void lc_stream_flush (Stream *s) {
   b->task.items = b->n;
   b->sink = &s->sink;
   b->seed = s->seed;
+  b->timeout = s->options.timeout;
   b->base = s->base;
   b->retry = s->retry;
   lc_stream_hold(s);
@@ -402,6 +403,7 @@ size_t lc_stream_close (Stream *s) {
   Task *home;
   Call *call;
   size_t left = (size_t)(s->pulled - s->handed);
+  int away = s->pulled > s->finished;
   if (s->from != NULL) stream_settle(s);
   for (call = s->calls; call != NULL; call = call->next) lc_call_retire(call);
   lc_mutex_lock(&s->lock);
@@ -414,6 +416,7 @@ size_t lc_stream_close (Stream *s) {
   lc_credit_wake_all(s);
   lc_mutex_unlock(&s->lock);
   if (s->sink.dialogue != NULL) lc_dialogue_end(s->sink.dialogue);
+  if (away) s->link.stop(s->link.pool, &s->sink);
   stream_free_list(home);
   stream_free_slots(s);
   stream_free_list(s->ready);

@@ -59,6 +59,8 @@ typedef struct StreamLink {
   int foreign;                /* the pool does not end with the consumer's
                               ** state: no worker may wake it late */
   void (*run) (Task *t, struct Worker *w);     /* what batches do there */
+  /* `k` is cancelled: what runs or waits for it stops. No lock held. */
+  void (*stop) (void *pool, Sink *k);
   int workers;
 } StreamLink;
 
@@ -66,6 +68,7 @@ typedef struct StreamOptions {
   int ordered;
   size_t window;      /* items; 0: as many as keep the workers busy */
   size_t batch;       /* items; 0: from the measured time of tasks */
+  uint64_t timeout;   /* nanoseconds for each item; 0: no limit */
   int single;         /* one item, which is a task by itself: see pool.c */
   int dialogue;       /* its yields are answered: see sink.dialogue */
   int shuffled;       /* with `ordered`: the turns are at random... */

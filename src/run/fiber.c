@@ -52,12 +52,20 @@ Fiber *lc_fiber_take (Fibers *fs) {
     fs->nspare--;
   }
   else if ((f = fiber_new(fs)) == NULL) return NULL;
-  f->deadline = LC_NEVER;
-  f->live = fs->live;
-  f->live_at = &fs->live;
-  if (f->live != NULL) f->live->live_at = &f->live;
-  fs->live = f;
+  f->deadline = f->limit = LC_NEVER;
   return f;
+}
+
+void lc_fiber_list (Fiber *f) {
+  f->live = f->fs->live;
+  f->live_at = &f->fs->live;
+  if (f->live != NULL) f->live->live_at = &f->live;
+  f->fs->live = f;
+}
+
+void lc_fiber_unlist (Fiber *f) {
+  *f->live_at = f->live;
+  if (f->live != NULL) f->live->live_at = f->live_at;
 }
 
 static void fiber_free (Fibers *fs, Fiber *f) {
@@ -66,20 +74,14 @@ static void fiber_free (Fibers *fs, Fiber *f) {
 }
 
 void lc_fiber_reset (Fiber *f) {
-#if LUA_VERSION_RELEASE_NUM >= 50406
-  lua_closethread(f->co, f->fs->L);
-#else
-  lua_resetthread(f->co);
-#endif
+  lc_interrupt_close(f->fs->interrupt, f->fs->L, f->co);
   lua_settop(f->co, 0);
 }
 
-void lc_fiber_give (Fibers *fs, Fiber *f, int failed) {
+void lc_fiber_give (Fibers *fs, Fiber *f) {
   lc_fiber_unpark(f);
-  *f->live_at = f->live;
-  if (f->live != NULL) f->live->live_at = f->live_at;
-  if (failed) lc_fiber_reset(f);
   lua_settop(f->co, 0);
+  lua_sethook(f->co, NULL, 0, 0);       /* one may have come late */
   if (fs->nspare >= FIBERS_KEPT) {
     fiber_free(fs, f);
     return;
@@ -105,9 +107,16 @@ Fiber *lc_fiber_here (Fibers *fs, lua_State *L) {
   return f != NULL && fs->running == L && lua_isyieldable(L) ? f : NULL;
 }
 
+int lc_fiber_ends (Fibers *fs, lua_State *L) {
+  if (fs->current == NULL || fs->running != L || !lua_isyieldable(L)) return 0;
+  fs->ending = 1;
+  return 1;
+}
+
 int lc_fiber_suspend (lua_State *L, Fiber *f, uint64_t deadline,
                       void (*forget)(Fiber *, void *), void *what,
                       lua_KContext ctx, lua_KFunction k) {
+  if (f->limit < deadline) deadline = f->limit;
   if (deadline != LC_NEVER && !lc_timer_reserve(f->fs)) {
     if (forget != NULL) forget(f, what);
     return luaL_error(L, "not enough memory");

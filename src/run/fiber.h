@@ -27,6 +27,7 @@
 #include "../base/atomic.h"
 #include "../base/mem.h"
 #include "../base/park.h"
+#include "interrupt.h"
 #include "task.h"
 
 typedef struct Fiber Fiber;
@@ -44,7 +45,10 @@ struct Fibers {
   Fiber *current;        /* what runs now, or NULL */
   lua_State *running;    /* the coroutine in it that may wait, or NULL */
   int parking;           /* it has decided to wait */
-  Fiber *live;           /* those that have begun and not ended */
+  int ending;            /* it was stopped: it will not be resumed */
+  Interrupt *interrupt;  /* of this thread; set at birth */
+  Fiber *live;           /* those that have begun and not ended; changed
+                         ** under a lock of the host, who may have readers */
   Fiber *spare;          /* finished ones, for the next task */
   int nspare;
   Fiber **timers;        /* see timer.h */
@@ -62,8 +66,9 @@ struct Fiber {
   lua_State *co;         /* its stack is empty when it is taken */
   int anchor;            /* its place in the registry */
   Fiber *next;           /* spare list */
-  Fiber *live, **live_at;   /* list of those that are taken */
+  Fiber *live, **live_at;   /* list of those that have begun */
   uint64_t deadline;     /* when to wake it at the latest; LC_NEVER: not */
+  uint64_t limit;        /* how long its task may take: likewise */
   size_t timer;          /* its place among the timers, from 1; 0: none */
   void (*forget) (Fiber *f, void *what);
   void *what;            /* what it waits for, while it does; or NULL */
@@ -75,11 +80,14 @@ struct Fiber {
 ** Never raises. Its host fields are as its last user left them, or zero. */
 Fiber *lc_fiber_take (Fibers *fs);
 
-/* Back for reuse. The coroutine has ended; if `failed`, by an error, or it
-** is still suspended: what is pending in it is closed first. Never raises. */
-void lc_fiber_give (Fibers *fs, Fiber *f, int failed);
+/* Back for reuse. The coroutine has ended, or was reset. Never raises. */
+void lc_fiber_give (Fibers *fs, Fiber *f);
 
-/* Its coroutine has failed: closes what is pending and empties it. */
+/* On and off the list of the live ones. */
+void lc_fiber_list (Fiber *f);
+void lc_fiber_unlist (Fiber *f);
+
+/* Its coroutine has failed, or is to: closes what is pending and empties it. */
 void lc_fiber_reset (Fiber *f);
 
 /* Frees the spare ones, before the state closes. */
@@ -91,8 +99,12 @@ void lc_fiber_clear (Fibers *fs);
 */
 Fiber *lc_fiber_here (Fibers *fs, lua_State *L);
 
+/* Whether `L`, in which code is stopped, may yield for good: then it is said
+** to (Fibers.ending), and every resume on the way yields on. */
+int lc_fiber_ends (Fibers *fs, lua_State *L);
+
 /*
-** What a C function returns to wait: until woken, or until `deadline`. Then
+** What a C function returns to wait: until woken, or until `deadline` or the fiber's limit. Then
 ** `k` goes on. `forget(f, what)` is called before that, and when the fiber is
 ** dropped: it takes `f->node` off its list under the list's lock.
 */

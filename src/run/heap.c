@@ -20,6 +20,14 @@
 #define HEAP_PLAIN 0
 #endif
 
+/* What no system has; a sanitizer would stop the program for asking. */
+#define HEAP_MOST ((size_t)-1 / 8)
+#if defined(__GNUC__)
+#define HEAP_APART __attribute__((noinline))
+#else
+#define HEAP_APART
+#endif
+
 struct HeapBlock { HeapBlock *next; };
 
 struct HeapChunk {
@@ -37,11 +45,13 @@ void lc_heap_init (Heap *h, Mem *mem) {
   h->next = h->end = NULL;
   h->chunks = NULL;
   h->grow = CHUNK_FIRST;
+  h->nkept = h->bytes_kept = 0;
   atomic_store_explicit(&h->used, 0, memory_order_relaxed);
   atomic_store_explicit(&h->peak, 0, memory_order_relaxed);
 }
 
 void lc_heap_clear (Heap *h) {
+  lc_heap_trim(h);
   while (h->chunks != NULL) {
     HeapChunk *c = h->chunks;
     h->chunks = c->next;
@@ -102,6 +112,56 @@ static void *heap_take (Heap *h, size_t class_) {
   return p;
 }
 
+/* --- huge blocks --------------------------------------------------------- */
+
+static int heap_is_huge (size_t size) {
+  return !HEAP_PLAIN && size >= HEAP_HUGE && size < (size_t)-1 / 2;
+}
+
+/* What a large block of `size` bytes really has. */
+static size_t heap_whole (size_t size) {
+  size_t step = HEAP_HUGE / 8;
+  if (!heap_is_huge(size)) return size;
+  while (size / step >= 16) step *= 2;
+  return (size + step - 1) / step * step;
+}
+
+static void heap_unkeep (Heap *h, size_t i) {
+  h->bytes_kept -= h->kept[i].size;
+  h->nkept--;
+  for (; i < h->nkept; i++) h->kept[i] = h->kept[i + 1];
+}
+
+static void *heap_from_kept (Heap *h, size_t whole) {
+  size_t i = h->nkept;
+  while (i-- > 0) {
+    if (h->kept[i].size == whole) {
+      void *p = h->kept[i].p;
+      heap_unkeep(h, i);
+      return p;
+    }
+  }
+  return NULL;
+}
+
+static void heap_drop_oldest (Heap *h) {
+  h->mem->fn(h->mem->ud, h->kept[0].p, h->kept[0].size, 0);
+  heap_unkeep(h, 0);
+}
+
+void lc_heap_trim (Heap *h) {
+  while (h->nkept > 0) heap_drop_oldest(h);
+}
+
+static void heap_keep (Heap *h, void *p, size_t whole) {
+  while (h->nkept > 0 && (h->nkept == HEAP_KEPT
+                          || h->bytes_kept + whole > HEAP_KEPT_BYTES))
+    heap_drop_oldest(h);
+  h->kept[h->nkept].p = p;
+  h->kept[h->nkept++].size = whole;
+  h->bytes_kept += whole;
+}
+
 /* --- the allocator ------------------------------------------------------- */
 
 /*
@@ -117,12 +177,22 @@ static void heap_count (Heap *h, size_t used) {
 static void heap_free (Heap *h, void *p, size_t size) {
   if (p == NULL) return;
   if (heap_is_small(size)) heap_put(h, p, heap_class(size));
-  else h->mem->fn(h->mem->ud, p, size, 0);
+  else if (heap_is_huge(size) && heap_whole(size) <= HEAP_KEPT_BYTES)
+    heap_keep(h, p, heap_whole(size));
+  else h->mem->fn(h->mem->ud, p, heap_whole(size), 0);
 }
 
+/* Before memory is said to be out, what is only kept is given back. */
 static void *heap_new (Heap *h, size_t size) {
-  if (heap_is_small(size)) return heap_take(h, heap_class(size));
-  return h->mem->fn(h->mem->ud, NULL, 0, size);
+  void *p = NULL;
+  if (heap_is_small(size)) p = heap_take(h, heap_class(size));
+  else {
+    if (heap_is_huge(size)) p = heap_from_kept(h, heap_whole(size));
+    if (p == NULL) p = h->mem->fn(h->mem->ud, NULL, 0, heap_whole(size));
+  }
+  if (p != NULL || h->nkept == 0) return p;
+  lc_heap_trim(h);
+  return heap_new(h, size);
 }
 
 /* Between classes, or between small and large, it moves. */
@@ -130,8 +200,14 @@ static void *heap_resize (Heap *h, void *p, size_t osize, size_t nsize) {
   void *q;
   if (heap_is_small(osize) && heap_is_small(nsize)
       && heap_class(osize) == heap_class(nsize)) return p;
-  if (!heap_is_small(osize) && !heap_is_small(nsize))
-    return h->mem->fn(h->mem->ud, p, osize, nsize);
+  if (!heap_is_small(osize) && !heap_is_small(nsize)) {
+    size_t old = heap_whole(osize), whole = heap_whole(nsize);
+    if (old == whole) return p;
+    q = h->mem->fn(h->mem->ud, p, old, whole);
+    if (q != NULL || h->nkept == 0) return q;
+    lc_heap_trim(h);
+    return h->mem->fn(h->mem->ud, p, old, whole);
+  }
   q = heap_new(h, nsize);
   if (q == NULL) return NULL;
   memcpy(q, p, osize < nsize ? osize : nsize);
@@ -139,8 +215,9 @@ static void *heap_resize (Heap *h, void *p, size_t osize, size_t nsize) {
   return q;
 }
 
-/* Everything but the two calls that Lua makes most. */
-static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
+/* Everything but the two calls that Lua makes most. Apart from them: what it
+** saves and restores would cost them a third of their time. */
+HEAP_APART static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
                         size_t used) {
   void *q;
   if (nsize == 0) {
@@ -148,6 +225,7 @@ static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
     heap_count(h, used - osize);
     return NULL;
   }
+  if (nsize > HEAP_MOST) return NULL;
   if (h->limit != 0 && nsize > osize && used - osize + nsize > h->limit)
     return NULL;
   q = p == NULL ? heap_new(h, nsize) : heap_resize(h, p, osize, nsize);

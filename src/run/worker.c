@@ -10,6 +10,8 @@ int lc_worker_init (Worker *w, int id, const char *name) {
   w->id = id;
   snprintf(w->name, sizeof w->name, "%s", name);
   lc_heap_init(&w->heap, w->mem);
+  lc_interrupt_init(&w->interrupt, &w->host->interrupt);
+  w->fibers.interrupt = &w->interrupt;
   return lc_parker_init(&w->parker);
 }
 
@@ -39,7 +41,7 @@ int lc_worker_open (Worker *w) {
   char *error;
   w->L = lc_state_open(&w->heap, w->mem, w->host->libraries, w, &w->codec,
                        &error);
-  w->fibers.L = w->L;
+  w->fibers.L = w->interrupt.deepest = w->L;
   w->settled = 0;
   w->host->opened(w, w->L != NULL ? NULL
                      : error != NULL ? error : "not enough memory");
@@ -53,6 +55,7 @@ void lc_worker_close (Worker *w) {
   w->host->closing(w);
   lc_fiber_clear(&w->fibers);
   lc_timer_clear(&w->fibers);
+  w->interrupt.deepest = NULL;         /* it has finalizers to run: no hooks */
   lc_state_close(w->L);
   w->L = NULL;
   lc_heap_clear(&w->heap);
@@ -60,11 +63,13 @@ void lc_worker_close (Worker *w) {
 
 static void worker_main (void *ud) {
   Worker *w = (Worker *)ud;
+  lc_interrupt_enter(&w->interrupt);
   if (lc_worker_open(w)) {
     Task *t;
     while ((t = w->host->next(w)) != NULL) t->run(t, w);
     lc_worker_close(w);
   }
+  lc_interrupt_leave(NULL);
   w->host->gone(w);
 }
 

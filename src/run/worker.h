@@ -19,6 +19,7 @@
 #include "../value/codec.h"
 #include "fiber.h"
 #include "heap.h"
+#include "interrupt.h"
 #include "task.h"
 
 typedef struct Worker Worker;
@@ -34,6 +35,9 @@ typedef struct WorkerHost {
   void (*closing) (Worker *w);
   /* The last thing: only join() may follow. */
   void (*gone) (Worker *w);
+  /* A parked fiber may go on: see Fibers. Any thread. */
+  void (*ready) (Fibers *fs, Task *t);
+  InterruptHost interrupt;
 } WorkerHost;
 
 struct Worker {
@@ -46,6 +50,7 @@ struct Worker {
   size_t stack;                /* of the thread, bytes; 0: the system's */
   Thread thread;
   Parker parker;
+  Interrupt interrupt;
   /* owner thread only */
   lua_State *L;
   Codec *codec;

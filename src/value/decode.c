@@ -12,7 +12,8 @@
 
 #define DEC_FAST 40u                     /* slots on the Lua stack */
 
-enum { DEC_DEPTH = WIRE_DEPTH_MAX + 20 };
+/* The most numbers that go over Lua's stack: half a megabyte of it. */
+enum { DEC_DEPTH = WIRE_DEPTH_MAX + 20, DEC_PACK = 16 * 1024 };
 
 int lc_dec_fail (Dec *d) {
   return luaL_error(d->L, "these bytes are not a message");
@@ -72,8 +73,19 @@ static void dec_string (Dec *d, uint64_t len) {
 
 /* ---- tables ---- */
 
-/* Pushes one value; the stack has `top` slots in use. */
-static void dec_any (Dec *d, int top, int depth);
+/* Pushes the value whose tag was just read; the stack has `top` slots in
+** use. */
+static void dec_tagged (Dec *d, unsigned tag, int top, int depth);
+
+/* Pushes one value: what there is most of, at once. */
+static inline void dec_any (Dec *d, int top, int depth) {
+  unsigned tag = lc_dec_byte(d);
+  if (tag >= WIRE_INT0) lua_pushinteger(d->L, (int)tag - WIRE_INT0 - 16);
+  else if (tag >= WIRE_STR0) dec_string(d, tag - WIRE_STR0);
+  else if (tag > WIRE_REF0 && tag - WIRE_REF0 <= d->nfast)
+    lua_pushvalue(d->L, d->fast + (int)(tag - WIRE_REF0));
+  else dec_tagged(d, tag, top, depth);
+}
 
 /* How much of `want` may be made ahead. All claims of a record together
 ** are never more than its bytes, so hostile hints gain nothing. */
@@ -84,29 +96,8 @@ static int dec_claim (Dec *d, lua_Unsigned want) {
   return (int)want;
 }
 
-#define DEC_RUN(T, push)  \
-  for (; n > 0; n--) {  \
-    T x;  \
-    memcpy(&x, p, sizeof x);  \
-    p += sizeof x;  \
-    push(L, x);  \
-    lua_rawseti(L, t, ++i);  \
-  }
-
-/* A run of `n` numbers, which are there; gives the place behind the last. */
-static lua_Integer dec_run (Dec *d, int t, lua_Integer i, unsigned kind,
-                            size_t n) {
-  lua_State *L = d->L;
-  const unsigned char *p = d->p;
-  switch (kind) {
-    case WIRE_RUNF: DEC_RUN(lua_Number, lua_pushnumber) break;
-    case WIRE_RUN1: DEC_RUN(int8_t, lua_pushinteger) break;
-    case WIRE_RUN2: DEC_RUN(int16_t, lua_pushinteger) break;
-    case WIRE_RUN4: DEC_RUN(int32_t, lua_pushinteger) break;
-    default: DEC_RUN(lua_Integer, lua_pushinteger)
-  }
-  d->p = p;
-  return i;
+static int dec_isrun (unsigned tag) {
+  return tag >= WIRE_RUNF && tag <= WIRE_RUN8;
 }
 
 static size_t dec_width (unsigned kind) {
@@ -118,20 +109,94 @@ static size_t dec_width (unsigned kind) {
   }
 }
 
+/* The head of a run, of at most `most` numbers, which are there. */
+static size_t dec_runhead (Dec *d, unsigned *kind, lua_Unsigned most) {
+  size_t n;
+  *kind = lc_dec_byte(d);
+  n = lc_dec_u32(d);
+  if (n > most || n > (size_t)(d->end - d->p) / dec_width(*kind))
+    lc_dec_fail(d);
+  return n;
+}
+
+#define DEC_RUN(T, push)  \
+  for (; n > 0; n--) {  \
+    T x;  \
+    memcpy(&x, p, sizeof x);  \
+    p += sizeof x;  \
+    push(L, x);  \
+    if (t != 0) lua_rawseti(L, t, ++i);  \
+  }
+
+/* The `n` numbers of a run, into the table at `t` from `i` + 1 on, or, if `t`
+** is 0, on the stack. */
+static void dec_run (Dec *d, int t, lua_Integer i, unsigned kind, size_t n) {
+  lua_State *L = d->L;
+  const unsigned char *p = d->p;
+  switch (kind) {
+    case WIRE_RUNF: DEC_RUN(lua_Number, lua_pushnumber) break;
+    case WIRE_RUN1: DEC_RUN(int8_t, lua_pushinteger) break;
+    case WIRE_RUN2: DEC_RUN(int16_t, lua_pushinteger) break;
+    case WIRE_RUN4: DEC_RUN(int32_t, lua_pushinteger) break;
+    default: DEC_RUN(lua_Integer, lua_pushinteger)
+  }
+  d->p = p;
+}
+
+/* Are all `n` items in runs? */
+static int dec_allruns (const Dec *d, lua_Unsigned n) {
+  const unsigned char *p = d->p;
+  while (n > 0) {
+    uint32_t k;
+    size_t size;
+    if (d->end - p < 5 || !dec_isrun(*p)) return 0;
+    memcpy(&k, p + 1, 4);
+    size = k * dec_width(*p);
+    p += 5;
+    if (k == 0 || k > n || size > (size_t)(d->end - p)) return 0;
+    p += size;
+    n -= k;
+  }
+  return 1;
+}
+
+/*
+** Pushes an array of `n` numbers, all in runs. `{...}` takes them all from the
+** stack at once: a third of the time that setting one after the other takes.
+** Gives 0 and pushes nothing if the stack has no room (the virtual machine
+** copies them once): then they are to be set one by one.
+*/
+static int dec_pack (Dec *d, lua_Unsigned n) {
+  lua_State *L = d->L;
+  lua_Unsigned i = 0;
+  if (!lua_checkstack(L, (int)n * 2 + DEC_STACK)) return 0;
+  lc_state_push(L, STATE_PACK);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    if (luaL_loadbufferx(L, "return {...}", 12, "=lacus", "t") != LUA_OK)
+      lua_error(L);
+    lua_pushvalue(L, -1);
+    lc_state_set(L, STATE_PACK);
+  }
+  while (i < n) {
+    unsigned kind;
+    size_t k = dec_runhead(d, &kind, n - i);
+    dec_run(d, 0, 0, kind, k);
+    i += k;
+  }
+  lua_call(L, (int)n, 1);
+  return 1;
+}
+
 static void dec_items (Dec *d, int t, lua_Unsigned n, int depth) {
   lua_Integer i = 0;
   while ((lua_Unsigned)i < n) {
     lc_dec_need(d, 1);
-    if (*d->p >= WIRE_RUNF && *d->p <= WIRE_RUN8) {
-      unsigned kind = *d->p++;
-      size_t k = lc_dec_u32(d);
-      if (k > n - (lua_Unsigned)i
-          || k > (size_t)(d->end - d->p) / dec_width(kind)) lc_dec_fail(d);
-      i = dec_run(d, t, i, kind, k);
-    }
-    else if (*d->p == WIRE_STOP) {
-      d->p++;
-      return;
+    if (dec_isrun(*d->p)) {
+      unsigned kind;
+      size_t k = dec_runhead(d, &kind, n - (lua_Unsigned)i);
+      dec_run(d, t, i, kind, k);
+      i += (lua_Integer)k;
     }
     else {
       dec_any(d, t, depth + 1);
@@ -141,23 +206,14 @@ static void dec_items (Dec *d, int t, lua_Unsigned n, int depth) {
 }
 
 static void dec_pairs (Dec *d, int t, int depth) {
-  lua_State *L = d->L;
   for (;;) {
-    unsigned tag;
     lc_dec_need(d, 1);
-    tag = *d->p;
-    if (tag > WIRE_REF0 && tag < WIRE_STR0 && tag - WIRE_REF0 <= d->nfast) {
-      d->p++;
-      lua_pushvalue(L, d->fast + (int)(tag - WIRE_REF0));
-    }
-    else if (tag == WIRE_END) {
-      d->p++;
-      return;
-    }
-    else dec_any(d, t, depth + 1);
+    if (*d->p == WIRE_END) break;
+    dec_any(d, t, depth + 1);
     dec_any(d, t + 1, depth + 1);
-    lua_rawset(L, t);
+    lua_rawset(d->L, t);
   }
+  d->p++;
 }
 
 /* The body whose tag was just read, for the table at `t`, which is the top of
@@ -173,8 +229,11 @@ static void dec_body (Dec *d, unsigned tag, int t, int fresh, int depth) {
   if (depth % DEC_LEVELS == 0) lc_state_room(L, DEC_STACK);
   if (fresh) {
     int narr = dec_claim(d, n);
-    lua_createtable(L, narr,
-                    hint == 0 ? 0 : dec_claim(d, (lua_Unsigned)1 << (hint - 1)));
+    if ((tag & WIRE_T_BIG) && hint == 0 && narr <= DEC_PACK
+        && (lua_Unsigned)narr == n && dec_allruns(d, n) && dec_pack(d, n))
+      n = 0;
+    else lua_createtable(L, narr,
+           hint == 0 ? 0 : dec_claim(d, (lua_Unsigned)1 << (hint - 1)));
     lc_dec_made(d);
   }
   dec_items(d, t, n, depth);
@@ -265,11 +324,8 @@ static void dec_more (Dec *d, unsigned tag, int depth) {
   }
 }
 
-static void dec_any (Dec *d, int top, int depth) {
-  unsigned tag = lc_dec_byte(d);
-  if (tag >= WIRE_INT0) lua_pushinteger(d->L, (int)tag - WIRE_INT0 - 16);
-  else if (tag >= WIRE_STR0) dec_string(d, tag - WIRE_STR0);
-  else if (tag >= WIRE_REF0) lc_dec_load(d, tag - WIRE_REF0);
+static void dec_tagged (Dec *d, unsigned tag, int top, int depth) {
+  if (tag >= WIRE_REF0) lc_dec_load(d, tag - WIRE_REF0);
   else if (tag >= WIRE_TABLE) {
     if (depth > DEC_DEPTH) lc_dec_fail(d);
     dec_body(d, tag, top + 1, 1, depth);

@@ -46,7 +46,7 @@ static void enc_float (Enc *e, lua_Number x) {
 ** A number that has a fraction is a float, whatever lua_isinteger says:
 ** one call less for most, where floats are to be expected.
 */
-static int enc_isfloat (lua_State *L, int idx, lua_Number *x) {
+static inline int enc_isfloat (lua_State *L, int idx, lua_Number *x) {
   *x = lua_tonumberx(L, idx, NULL);
   if (*x > -9.0e15 && *x < 9.0e15 && (lua_Number)(int64_t)*x != *x) return 1;
   return !lua_isinteger(L, idx);
@@ -91,10 +91,17 @@ EncStatus lc_enc_ref (Enc *e, Seen *s) {
   return ENC_OK;
 }
 
+/* The same, for what has most likely been met more than once before. */
+static inline EncStatus enc_refagain (Enc *e, Seen *s) {
+  if (s->slot - 1 >= 31) return lc_enc_ref(e, s);
+  lc_enc_byte(e, WIRE_REF0 + s->slot);
+  return ENC_OK;
+}
+
 EncStatus lc_enc_string (Enc *e, const char *str, size_t len) {
   Seen *s = lc_scratch_put(e->s, str);
   if (s == NULL) return ENC_NOMEM;
-  if (s->id != 0) return lc_enc_ref(e, s);
+  if (s->id != 0) return enc_refagain(e, s);
   s->id = ++e->id;
   s->aux = SEEN_STRING;
   return lc_enc_bytes(e, str, len);
@@ -108,27 +115,36 @@ static void enc_light (Enc *e, int idx) {
 
 static EncStatus enc_table (Enc *e, int idx, int top, int depth);
 
-/* As lc_enc_value, for who knows where the top of the stack is. */
-static inline EncStatus enc_any (Enc *e, int idx, int top, int type,
-                                 int depth) {
-  if (!lc_enc_room(e, 16)) return ENC_NOMEM;
+static EncStatus enc_text (Enc *e, int idx) {
+  size_t len;
+  const char *str = lua_tolstring(e->L, idx, &len);
+  return lc_enc_string(e, str, len);
+}
+
+static EncStatus enc_other (Enc *e, int idx, int type, int depth) {
   switch (type) {
     case LUA_TNIL: lc_enc_byte(e, WIRE_NIL); return ENC_OK;
     case LUA_TBOOLEAN:
       lc_enc_byte(e, lua_toboolean(e->L, idx) ? WIRE_TRUE : WIRE_FALSE);
       return ENC_OK;
-    case LUA_TNUMBER: enc_number(e, idx); return ENC_OK;
-    case LUA_TSTRING: {
-      size_t len;
-      const char *str = lua_tolstring(e->L, idx, &len);
-      return lc_enc_string(e, str, len);
-    }
-    case LUA_TTABLE: return enc_table(e, idx, top, depth);
     case LUA_TFUNCTION: return lc_enc_function(e, idx, depth);
     case LUA_TUSERDATA: return lc_enc_userdata(e, idx, depth);
     case LUA_TLIGHTUSERDATA: enc_light(e, idx); return ENC_OK;
     default: return lc_enc_refuse(e, idx, NULL);
   }
+}
+
+/* As lc_enc_value, for who knows where the top of the stack is. */
+static inline EncStatus enc_any (Enc *e, int idx, int top, int type,
+                                 int depth) {
+  if (!lc_enc_room(e, 16)) return ENC_NOMEM;
+  if (type == LUA_TNUMBER) {
+    enc_number(e, idx);
+    return ENC_OK;
+  }
+  if (type == LUA_TSTRING) return enc_text(e, idx);
+  if (type == LUA_TTABLE) return enc_table(e, idx, top, depth);
+  return enc_other(e, idx, type, depth);
 }
 
 EncStatus lc_enc_value (Enc *e, int idx, int type, int depth) {
@@ -137,21 +153,24 @@ EncStatus lc_enc_value (Enc *e, int idx, int type, int depth) {
 
 /* ---- long arrays: runs of numbers ---- */
 
-/* What the item before was: two numbers of one kind begin a run. */
+/*
+** What the item before was. A number stands alone until a second one of its
+** kind follows: then both are written again as the beginning of a run.
+*/
 typedef struct EncRun {
   int kind;            /* WIRE_RUNF ..., or 0: no run is open */
   int last;            /* WIRE_FLT, WIRE_INT8, or 0 */
-  size_t at;           /* of the open run's count */
+  size_t at;           /* of the open run's count, or of the lone number */
   uint32_t n;
+  lua_Integer lone;    /* that number, if it is an integer */
 } EncRun;
 
 static void encrun_end (Enc *e, EncRun *r) {
   if (r->kind != 0) memcpy(e->m->bytes + r->at, &r->n, 4);
-  r->kind = 0;
+  r->kind = r->last = 0;
 }
 
 static void encrun_begin (Enc *e, EncRun *r, int kind) {
-  encrun_end(e, r);
   r->kind = kind;
   lc_enc_byte(e, (unsigned)kind);
   r->at = lc_enc_at(e);
@@ -161,13 +180,20 @@ static void encrun_begin (Enc *e, EncRun *r, int kind) {
 
 static void encrun_float (Enc *e, EncRun *r, lua_Number x) {
   if (r->kind != WIRE_RUNF || r->n == UINT32_MAX) {
-    if (r->last != WIRE_FLT) {
+    lua_Number lone;
+    if (r->kind != 0 || r->last != WIRE_FLT) {
       encrun_end(e, r);
       r->last = WIRE_FLT;
+      r->at = lc_enc_at(e);
       enc_float(e, x);
       return;
     }
+    memcpy(&lone, e->p - 8, 8);
+    e->p = e->m->bytes + r->at;
     encrun_begin(e, r, WIRE_RUNF);
+    memcpy(e->p, &lone, 8);
+    e->p += 8;
+    r->n = 1;
   }
   memcpy(e->p, &x, 8);
   e->p += 8;
@@ -181,18 +207,7 @@ static int encrun_width (lua_Integer x) {
   return WIRE_RUN8;
 }
 
-/* A run of integers never gets narrower, so there are at most four in one
-** stretch of integers. */
-static void encrun_integer (Enc *e, EncRun *r, lua_Integer x) {
-  int w = encrun_width(x);
-  if (r->last != WIRE_INT8) {
-    encrun_end(e, r);
-    r->last = WIRE_INT8;
-    enc_integer(e, x);
-    return;
-  }
-  if (r->kind == 0 || r->kind < w || r->n == UINT32_MAX)
-    encrun_begin(e, r, w);
+static void encrun_put (Enc *e, EncRun *r, lua_Integer x) {
   switch (r->kind) {
     case WIRE_RUN1: { int8_t v = (int8_t)x; memcpy(e->p++, &v, 1); break; }
     case WIRE_RUN2: {
@@ -212,49 +227,43 @@ static void encrun_integer (Enc *e, EncRun *r, lua_Integer x) {
   r->n++;
 }
 
-/*
-** The items 1 .. n, as many as make sense: a border found by lua_rawlen may
-** lie behind a desert of holes (t[2^k] = true for all k). Gives their number,
-** and how many are not nil.
-*/
-static EncStatus enc_items (Enc *e, int t, int base, lua_Unsigned n,
-                            lua_Unsigned *done, lua_Unsigned *live,
-                            int depth) {
-  lua_State *L = e->L;
-  int types[ENC_CHUNK], i, k;
-  lua_Unsigned at = 0, holes = 0;
-  EncRun r = {0, 0, 0, 0};
-  while (at < n && (holes < 64 || holes < at / 2)) {
-    k = n - at < ENC_CHUNK ? (int)(n - at) : ENC_CHUNK;
-    for (i = 0; i < k; i++)
-      types[i] = lua_rawgeti(L, t, (lua_Integer)at + i + 1);
-    if (!lc_enc_room(e, ENC_CHUNK * 16)) return ENC_NOMEM;
-    for (i = 0; i < k; i++) {
-      if (types[i] == LUA_TNUMBER) {
-        lua_Number x;
-        if (r.last == WIRE_INT8 && lua_isinteger(L, base + 1 + i))
-          encrun_integer(e, &r, lua_tointegerx(L, base + 1 + i, NULL));
-        else if (enc_isfloat(L, base + 1 + i, &x)) encrun_float(e, &r, x);
-        else encrun_integer(e, &r, lua_tointegerx(L, base + 1 + i, NULL));
-      }
-      else {
-        EncStatus st;
-        encrun_end(e, &r);
-        r.last = 0;
-        holes += types[i] == LUA_TNIL;
-        st = enc_any(e, base + 1 + i, base + k, types[i], depth + 1);
-        if (st != ENC_OK) return st;
-        if (!lc_enc_room(e, ENC_CHUNK * 16)) return ENC_NOMEM;
-      }
-    }
-    lua_settop(L, base);
-    at += (unsigned)k;
+/* A run of integers never gets narrower, so there are at most four in one
+** stretch of integers. */
+static void encrun_integer (Enc *e, EncRun *r, lua_Integer x) {
+  int w = encrun_width(x);
+  if (r->last != WIRE_INT8) {
+    encrun_end(e, r);
+    r->last = WIRE_INT8;
+    r->at = lc_enc_at(e);
+    r->lone = x;
+    enc_integer(e, x);
+    return;
   }
-  encrun_end(e, &r);
-  if (at < n) lc_enc_byte(e, WIRE_STOP);
-  *done = at;
-  *live = at - holes;
-  return ENC_OK;
+  if (r->kind == 0) {
+    int first = encrun_width(r->lone);
+    e->p = e->m->bytes + r->at;
+    encrun_begin(e, r, first > w ? first : w);
+    encrun_put(e, r, r->lone);
+  }
+  else if (r->kind < w || r->n == UINT32_MAX) {
+    encrun_end(e, r);
+    r->last = WIRE_INT8;
+    encrun_begin(e, r, w);
+  }
+  encrun_put(e, r, x);
+}
+
+static inline void encrun_number (Enc *e, EncRun *r, int idx) {
+  lua_Number x;
+  if (r->kind == WIRE_RUNF && r->n < UINT32_MAX && enc_isfloat(e->L, idx, &x)) {
+    memcpy(e->p, &x, 8);
+    e->p += 8;
+    r->n++;
+  }
+  else if (r->last == WIRE_INT8 && lua_isinteger(e->L, idx))
+    encrun_integer(e, r, lua_tointegerx(e->L, idx, NULL));
+  else if (enc_isfloat(e->L, idx, &x)) encrun_float(e, r, x);
+  else encrun_integer(e, r, lua_tointegerx(e->L, idx, NULL));
 }
 
 /* ---- tables ---- */
@@ -285,7 +294,7 @@ static inline EncStatus enc_pair (Enc *e, int t, int at, int depth) {
   if (!lc_enc_room(e, 16)) return ENC_NOMEM;
   if (s != NULL && s->aux == SEEN_STRING && e->c->strgap != 0
       && p + e->c->strgap != e->c->names.text[0])
-    st = lc_enc_ref(e, s);
+    st = enc_refagain(e, s);
   else st = enc_key(e, t, at, depth);
   if (st != ENC_OK) return st;
   st = enc_any(e, at + 1, at + 1, lua_type(e->L, at + 1), depth + 1);
@@ -293,81 +302,62 @@ static inline EncStatus enc_pair (Enc *e, int t, int at, int depth) {
   return st;
 }
 
-static int enc_isitem (lua_State *L, int at, lua_Unsigned done) {
-  lua_Integer k;
-  if (!lua_isinteger(L, at)) return 0;
-  k = lua_tointegerx(L, at, NULL);
-  return k >= 1 && (lua_Unsigned)k <= done;
+/*
+** The key is a number: is it that of the next item, behind item `done`? Then
+** gives its number, else 0. Holes go as nil, as long as there are no more of
+** them than items (Lua itself asks that of an array): so the border of a table
+** with holes stays where it is.
+*/
+static lua_Integer enc_isitem (Enc *e, int at, lua_Integer done,
+                               lua_Integer most, lua_Integer *holes) {
+  lua_Integer gap, k = lua_tointegerx(e->L, at, NULL);
+  if (k <= done || k > most) return 0;
+  gap = k - done - 1;
+  if (gap > k / 2 - *holes || !lc_enc_room(e, (size_t)gap)) return 0;
+  *holes += gap;
+  memset(e->p, WIRE_NIL, (size_t)gap);
+  e->p += gap;
+  return k;
 }
 
 /*
-** All pairs but the items 1 .. done, which have gone already; `live` of them
-** are not nil. lua_next gives the array part first, so the first `live`
-** steps are most likely just those: they are walked through without a look.
-** If one of the items comes up later after all, something else was passed
-** over: a second walk, with a look at each key, finds it. (If none comes up,
-** all were among the first.)
+** Items, then pairs, in one walk, which has begun: the first key and its value
+** are on the stack. lua_next gives the array part first and in order. What is
+** out of order goes as a pair, which is as good: the reader sets it later.
 */
-static EncStatus enc_rest (Enc *e, int t, int at, lua_Unsigned done,
-                           lua_Unsigned live, int depth, uint32_t *pairs) {
+static EncStatus enc_walk (Enc *e, int t, int at, lua_Integer most, int depth,
+                           lua_Integer *items, uint32_t *pairs) {
   lua_State *L = e->L;
-  int missed = 0, more;
-  lua_Unsigned i;
-  EncStatus st;
-  lua_pushnil(L);
-  for (i = 0, more = 1; i < live; i++) {
-    more = lua_next(L, t);
-    if (!more) break;
-    lua_settop(L, at);
-  }
-  if (more) more = lua_next(L, t);
-  for (; more; more = lua_next(L, t)) {
-    if (enc_isitem(L, at, done)) {
-      missed = 1;
-      lua_settop(L, at);
-      continue;
+  int more = 1;
+  lua_Integer done = 0, holes = 0;
+  EncRun r = {0, 0, 0, 0, 0};
+  while (more && lua_type(L, at) == LUA_TNUMBER) {
+    int type = lua_type(L, at + 1);
+    if (lua_tointegerx(L, at, NULL) == done + 1 && done < most) done++;
+    else {
+      lua_Integer k;
+      encrun_end(e, &r);
+      k = enc_isitem(e, at, done, most, &holes);
+      if (k == 0) break;
+      done = k;
     }
-    st = enc_pair(e, t, at, depth);
-    if (st != ENC_OK) return st;
-    ++*pairs;
-  }
-  if (!missed) return ENC_OK;
-  lua_pushnil(L);
-  for (i = 0; i < live && lua_next(L, t); i++) {
-    if (enc_isitem(L, at, done)) {
-      lua_settop(L, at);
-      continue;
+    if (type == LUA_TNUMBER && most > WIRE_SMALL) {
+      if (!lc_enc_room(e, 32)) return ENC_NOMEM;
+      encrun_number(e, &r, at + 1);
     }
-    st = enc_pair(e, t, at, depth);
-    if (st != ENC_OK) return st;
-    ++*pairs;
-  }
-  lua_settop(L, at - 1);
-  return ENC_OK;
-}
-
-/* A table of few items: one walk with lua_next for items and pairs. */
-static EncStatus enc_small (Enc *e, int t, int at, lua_Unsigned n, int depth,
-                            uint32_t *pairs) {
-  lua_State *L = e->L;
-  int more;
-  size_t count = lc_enc_at(e);
-  lua_Unsigned done = 0;
-  EncStatus st;
-  if (n > 0) lc_enc_byte(e, 0);
-  lua_pushnil(L);
-  more = lua_next(L, t);
-  while (more && done < n && lua_type(L, at) == LUA_TNUMBER
-         && lua_tointegerx(L, at, NULL) == (lua_Integer)done + 1) {
-    st = enc_any(e, at + 1, at + 1, lua_type(L, at + 1), depth + 1);
-    if (st != ENC_OK) return st;
-    done++;
+    else {
+      EncStatus st;
+      encrun_end(e, &r);
+      st = enc_any(e, at + 1, at + 1, type, depth + 1);
+      if (st != ENC_OK) return st;
+    }
     lua_settop(L, at);
     more = lua_next(L, t);
   }
-  if (n > 0) e->m->bytes[count] = (unsigned char)done;
+  encrun_end(e, &r);
+  *items = done;
   for (; more; more = lua_next(L, t)) {
-    st = enc_pair(e, t, at, depth);
+    EncStatus st = enc_pair(e, t, at, depth);
     if (st != ENC_OK) return st;
     ++*pairs;
   }
@@ -382,31 +372,47 @@ static unsigned enc_hint (uint32_t pairs) {
   return k + 1;
 }
 
+/*
+** What is in the table at `t`, which is not empty: the first key and its value
+** are on the stack, at `at`. Where that key is no number, items there may be
+** (in the hash part) go as pairs. (lua_rawlen is not asked about what is surely
+** long: Lua would remember the border, and walk more slowly ever after.)
+*/
+static EncStatus enc_content (Enc *e, int t, int at, int depth, unsigned *bits,
+                              uint32_t *pairs) {
+  lua_State *L = e->L;
+  lua_Integer done = 0, most = 0;
+  size_t count = lc_enc_at(e);
+  EncStatus st;
+  if (lua_type(L, at) == LUA_TNUMBER) {
+    most = lua_rawgeti(L, t, WIRE_SMALL + 1) != LUA_TNIL
+           || lua_rawlen(L, t) > WIRE_SMALL ? LUA_MAXINTEGER : WIRE_SMALL;
+    lua_settop(L, at + 1);
+    *bits |= most > WIRE_SMALL ? WIRE_T_BIG : WIRE_T_SMALL;
+    e->p += most > WIRE_SMALL ? 8 : 1;
+  }
+  st = enc_walk(e, t, at, most, depth, &done, pairs);
+  if (most > WIRE_SMALL) memcpy(e->m->bytes + count, &done, 8);
+  else if (most > 0) e->m->bytes[count] = (unsigned char)done;
+  return st;
+}
+
 /* The table at `t`, with `bits` and no regard to what else it may be. Room on
 ** the stack is made for some levels at a time. */
 static EncStatus enc_body (Enc *e, int t, int top, int depth,
                            unsigned bits) {
   lua_State *L = e->L;
-  lua_Unsigned n = lua_rawlen(L, t), done = 0, live = 0;
   size_t head;
   uint32_t pairs = 0;
-  EncStatus st;
+  EncStatus st = ENC_OK;
   if (depth % ENC_LEVELS == 0 && !lua_checkstack(L, ENC_STACK))
     return ENC_NOMEM;
   if (!lc_enc_room(e, 16)) return ENC_NOMEM;
   head = lc_enc_at(e);
   e->p += 2;
-  if (n > WIRE_SMALL) {
-    bits |= WIRE_T_BIG;
-    lc_enc_u64(e, n);
-    st = enc_items(e, t, top, n, &done, &live, depth);
-    if (st == ENC_OK) st = enc_rest(e, t, top + 1, done, live, depth,
-                                   &pairs);
-  }
-  else {
-    if (n > 0) bits |= WIRE_T_SMALL;
-    st = enc_small(e, t, top + 1, n, depth, &pairs);
-  }
+  lua_pushnil(L);
+  if (lua_next(L, t))
+    st = enc_content(e, t, top + 1, depth, &bits, &pairs);
   if (st != ENC_OK) return st;
   if (!lc_enc_room(e, 16)) return ENC_NOMEM;
   if (pairs > 0) {

@@ -37,13 +37,9 @@ enum {
 /* Seen.aux of tables, userdata and strings. */
 enum { SEEN_PLAIN = 1, SEEN_CLASS = 2, SEEN_BUSY = 4, SEEN_STRING = 8 };
 
-/* Lua's stack: items that are fetched at once; levels of tables for which
-** room is made at once; that room, with some to spare. */
-enum {
-  ENC_CHUNK = 16,
-  ENC_LEVELS = 4,
-  ENC_STACK = ENC_LEVELS * (ENC_CHUNK + 4) + 20
-};
+/* Lua's stack: levels of tables for which room is made at once; that room,
+** with some to spare. */
+enum { ENC_LEVELS = 4, ENC_STACK = ENC_LEVELS * 4 + 20 };
 
 typedef struct Enc Enc;
 

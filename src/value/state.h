@@ -21,6 +21,7 @@ enum {
   STATE_NAMES,       /* array of strings: see names.h */
   STATE_LOADED,      /* package.loaded */
   STATE_BOXMETA,     /* metatable of boxes: see recall.c */
+  STATE_PACK,        /* a function that gives {...}: see decode.c */
   STATE_TABLES
 };
 

@@ -23,8 +23,7 @@
 **
 ** A table:  tag WIRE_TABLE | bits, byte: room in the hash part (0, or k for
 **   2^(k-1)), [byte | u64 items], items, [key, value ... WIRE_END],
-**   [metatable]. Among the u64 items stand runs of raw numbers, and
-**   WIRE_STOP when the rest comes as pairs after all.
+**   [metatable]. Among the u64 items stand runs of raw numbers.
 ** A function:  WIRE_FUNC, bits, u32 ident, u32 code, byte upvalues, then for
 **   each upvalue WIRE_CELL and its value, or WIRE_JOIN, u32 slot of a
 **   function, byte: which upvalue of that one it is.
@@ -52,7 +51,7 @@ enum {
   WIRE_HOSTED,                            /* u32 ref: a host's thing */
   WIRE_PACKED,                            /* type name, STR8 */
   WIRE_TRANSFER,                          /* u32 n, function, n values */
-  WIRE_END, WIRE_STOP,
+  WIRE_END,
   WIRE_RUNF, WIRE_RUN1, WIRE_RUN2, WIRE_RUN4, WIRE_RUN8,   /* u32 n, raw */
   WIRE_CELL, WIRE_JOIN,
   WIRE_TABLE = 0x30,                      /* to 0x3f: with bits */

@@ -1,0 +1,67 @@
+#include "crew.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+PoolWorker *lc_crew_hire (Pool *p, int id, int *err) {
+  PoolWorker *pw = (PoolWorker *)lc_mem_zalloc(p->mem, sizeof(PoolWorker));
+  char name[40];
+  *err = ENOMEM;
+  if (pw == NULL) return NULL;
+  pw->pool = p;
+  pw->w.host = &p->host;
+  pw->w.mem = p->mem;
+  pw->w.fibers.mem = p->mem;
+  pw->w.fibers.size = lc_run_fiber_size();
+  pw->w.fibers.ready = p->host.ready;
+  pw->w.interrupt.grace_ns = p->grace_ns / 2;
+  pw->kit.w = &pw->w;
+  pw->kit.seeded = p->seeded;
+  pw->epoch = atomic_load_explicit(&p->epoch, memory_order_relaxed);
+  snprintf(name, sizeof name, "%s-%d", p->name, id);
+  *err = lc_mutex_init(&pw->kit.guard);
+  if (*err == 0) {
+    *err = lc_worker_init(&pw->w, id, name);
+    if (*err != 0) lc_mutex_free(&pw->kit.guard);
+  }
+  if (*err != 0) {
+    lc_mem_free(p->mem, pw, sizeof(PoolWorker));
+    return NULL;
+  }
+  if (p->inlined) {
+    lc_thread_self(&pw->w.thread);
+    lc_worker_open(&pw->w);
+  }
+  else *err = lc_worker_start(&pw->w);
+  if (*err == 0) return pw;
+  lc_crew_fire(pw);
+  return NULL;
+}
+
+/* It may wait, in C: then it looks when it is woken. */
+void lc_crew_stop (PoolWorker *pw, unsigned turn) {
+  lc_interrupt_ask(&pw->w.interrupt, turn);
+  lc_interrupt_tell(&pw->w.interrupt, &pw->w.thread);
+  lc_unpark(&pw->w.parker);
+}
+
+void lc_crew_fire (PoolWorker *pw) {
+  lc_worker_free(&pw->w);
+  lc_mutex_free(&pw->kit.guard);
+  lc_mem_free(pw->pool->mem, pw, sizeof(PoolWorker));
+}
+
+void lc_crew_dispose (Pool *p) {
+  int i;
+  for (i = 0; i < p->nworkers; i++)
+    if (p->workers[i] != NULL) lc_crew_fire(p->workers[i]);
+  lc_mem_free(p->mem, p->workers, (size_t)p->places * sizeof(PoolWorker *));
+  if (p->why != NULL) lc_mem_free(p->mem, p->why, strlen(p->why) + 1);
+  lc_message_drop(&p->env);
+  lc_cond_free(&p->watch.news);
+  lc_cond_free(&p->changed);
+  lc_mutex_free(&p->streams_lock);
+  lc_mutex_free(&p->lock);
+  lc_mem_free(p->mem, p, sizeof(Pool));
+}
