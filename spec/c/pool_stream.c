@@ -53,6 +53,9 @@ static void fake_send (void *pool, void *self, Batch *b) {
   if (refused) b->task.drop(&b->task);
 }
 
+/* Nothing of it runs that could be stopped. */
+static void fake_stop (void *pool, Sink *k) { (void)pool; (void)k; }
+
 /* The next batch, or NULL when there is none and `wait` is not set (or the
 ** fake stops). */
 static Batch *fake_take (Fake *f, int wait) {
@@ -188,6 +191,7 @@ static int fake_open (Fake *f, FakeMode mode, int threads) {
   f->mode = mode;
   f->queue_end = &f->queue;
   f->link.send = fake_send;
+  f->link.stop = fake_stop;
   f->link.pool = f;
   f->link.workers = threads > 0 ? threads : 1;
   if (lc_mutex_init(&f->lock) != 0 || lc_cond_init(&f->changed) != 0
