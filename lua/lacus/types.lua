@@ -126,6 +126,10 @@ function lacus.pool(options) end
 ---@field shuffle? integer a seed: results of `map` are handed over in a random order
 ---  that is the same each time, so that a dependence on their order shows. Within
 ---  blocks of 16 items, or of `window` if that is less; `ordered = true` wins
+---@field grace? number seconds that a worker has to stop what it is told to stop; then
+---  it is abandoned and replaced, and its tasks fail with kind "lost"; default 2
+---@field watchdog? number seconds: a task that runs longer is reported once, through
+---  `warn` in the state that opened the pool, with the place where it stands
 
 --- Closes itself when collected, and at the end of a block that has it `<close>`.
 ---@class lacus.Pool
@@ -233,19 +237,34 @@ function Pool:recycle() end
 ---@return integer
 function Pool:workers() end
 
---- Takes no more tasks, waits for what was submitted, drops what is left, waits
---- until the tasks that run now have ended, and ends the workers. Does nothing the
+--- What runs now. Waits up to a tenth of a second for the workers to say where they stand.
+---
+---     for _, task in ipairs(pool:tasks()) do
+---       print(task.worker, task.seconds, task.traceback or "in a call of C")
+---     end
+---@return lacus.Running[]
+function Pool:tasks() end
+
+---@class lacus.Running
+---@field worker integer the worker's id
+---@field seconds number since when
+---@field index? integer the item's place in the source of its map
+---@field traceback? string where it stands; nil in a call of C, and for the task that asks
+
+--- Takes no more tasks, waits for what was submitted, drops what is left, stops
+--- what runs for results that are open, and ends the workers. Does nothing the
 --- second time. Results that are still open raise when they are asked for more.
 --- Only where the pool was opened. A block that has the pool `<close>` does it
 --- when it is left; when it is left by an error, with `cancel = true`.
 ---
 ---     pool:close { timeout = 2 }
 ---@param options? lacus.CloseOptions
----@return integer dropped tasks that were submitted or sent and that no worker had begun
+---@return integer dropped tasks that were dropped or cut
 function Pool:close(options) end
 
 ---@class lacus.CloseOptions
----@field cancel? boolean does not wait for what was submitted and has not begun
+---@field cancel? boolean does not wait for what was submitted: drops it, and stops
+---  what runs
 ---@field timeout? number seconds to wait for that; default: as long as it takes
 
 --- The result of a task, whenever it comes. May be sent to tasks. One that nobody
@@ -265,8 +284,8 @@ function Future:get(timeout) end
 ---@return boolean ended
 function Future:wait(timeout) end
 
---- The task shall not run, if it has not begun.
----@return boolean cancelled it will not run
+--- The task shall not run; one that runs is stopped, and its `<close>` variables run.
+---@return boolean cancelled false: it had ended
 function Future:cancel() end
 
 ---@return "queued"|"running"|"done"|"failed"|"cancelled"
@@ -287,6 +306,8 @@ function Future:state() end
 ---  default: as many as keep the workers busy, a few hundred for each at most
 ---@field batch? integer|"auto" at least 1: items that travel together; default "auto",
 ---  from the measured time of the tasks
+---@field timeout? number seconds that a task may run, from its start, the time that it waits
+---  for its reader left out; then it fails with kind "timeout"; default: no limit
 ---@field on_error? "raise"|"return"|"skip" a failed task raises in the loop (default);
 ---  gives `i, false, err` where others give `i, true, ...`; or is left out
 ---@field deadline? number seconds, not negative, for the whole map, from the call: then

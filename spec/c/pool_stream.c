@@ -35,6 +35,12 @@ typedef struct Fake {
   Parker reader;            /* where the test waits: outlives its wakers */
 } Fake;
 
+/* These workers look at `cancelled` alone. */
+static void fake_stop (void *pool, Sink *k) {
+  (void)pool;
+  CHECK(lc_sink_cancelled(k));
+}
+
 static void fake_send (void *pool, void *self, Batch *b) {
   Fake *f = (Fake *)pool;
   int refused;

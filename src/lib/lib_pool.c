@@ -52,8 +52,8 @@ static uint64_t pl_seed (lua_State *L, int idx, const char *name) {
   return (uint64_t)n;
 }
 
-/* Seconds, as nanoseconds. */
-static uint64_t pl_seconds (lua_State *L, int idx, const char *name) {
+/* Likewise, but 0 may be, and what is too long is for ever. */
+static uint64_t pl_linger (lua_State *L, int idx, const char *name) {
   lua_Number s;
   if (!lc_option_number(L, idx, &s) || s < 0)
     luaL_argerror(L, 1, lua_pushfstring(L,
@@ -62,9 +62,14 @@ static uint64_t pl_seconds (lua_State *L, int idx, const char *name) {
   return s > 9.0e9 ? LC_NEVER : (uint64_t)(s * 1e9);
 }
 
-/* At most a hundred years. */
-static uint64_t pl_ns (lua_Number seconds) {
-  return (uint64_t)((seconds < 3e9 ? seconds : 3e9) * 1e9);
+/* The option on top of the stack, in nanoseconds. */
+static uint64_t pl_seconds (lua_State *L, const char *name) {
+  lua_Number s = lua_tonumber(L, -1);
+  if (lua_type(L, -1) != LUA_TNUMBER || !(s > 0))
+    luaL_argerror(L, 1, lua_pushfstring(L,
+      "option '%s' must be a number of seconds above 0, got %s", name,
+      luaL_tolstring(L, -1, NULL)));
+  return (uint64_t)((s < 3e9 ? s : 3e9) * 1e9);      /* a hundred years */
 }
 
 typedef struct PoolArgs {
@@ -72,7 +77,7 @@ typedef struct PoolArgs {
   const char *name;
   uint64_t recycle;   /* tasks, or 0 */
   uint64_t linger;    /* ns */
-  uint64_t grace;     /* nanoseconds */
+  uint64_t grace, watchdog;   /* nanoseconds */
   int seeded, shuffled;
   uint64_t seed, shuffle;
   int init;           /* stack index, or 0 */
@@ -91,7 +96,7 @@ static void pl_options (lua_State *L, PoolArgs *a) {
           "option 'recycle' must be an integer of at least 1");
       a->recycle = (uint64_t)n;
     }
-    else if (strcmp(name, "linger") == 0) a->linger = pl_seconds(L, -1, name);
+    else if (strcmp(name, "linger") == 0) a->linger = pl_linger(L, -1, name);
     else if (strcmp(name, "seed") == 0) {
       a->seed = pl_seed(L, -1, name);
       a->seeded = 1;
@@ -100,12 +105,9 @@ static void pl_options (lua_State *L, PoolArgs *a) {
       a->shuffle = pl_seed(L, -1, name);
       a->shuffled = 1;
     }
-    else if (strcmp(name, "grace") == 0) {
-      if (!lua_isnumber(L, -1) || !(lua_tonumber(L, -1) > 0))
-        luaL_argerror(L, 1, "option 'grace' must be a number of seconds "
-                            "above 0");
-      a->grace = pl_ns(lua_tonumber(L, -1));
-    }
+    else if (strcmp(name, "grace") == 0) a->grace = pl_seconds(L, name);
+    else if (strcmp(name, "watchdog") == 0)
+      a->watchdog = pl_seconds(L, name);
     else if (strcmp(name, "name") == 0) {
       if (lua_type(L, -1) != LUA_TSTRING)
         luaL_argerror(L, 1, "option 'name' must be a string");
@@ -134,6 +136,7 @@ static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
   a->seeded = a->shuffled = 0;
   a->seed = a->shuffle = 0;
   a->grace = GRACE_NS;
+  a->watchdog = 0;
   a->init = 2;
   lua_settop(L, 1);
   lua_pushnil(L);
@@ -193,6 +196,7 @@ static int l_pool_new (lua_State *L) {
   o.shuffle = a.shuffle;
   o.libraries = lc_lib_worker;
   o.grace_ns = a.grace;
+  o.watchdog_ns = a.watchdog;
   p = lc_pool_open(home, &o, env, error, sizeof error);
   if (p == NULL) return luaL_error(L, "cannot open a pool: %s", error);
   lc_object_push(L, &p->head);
@@ -241,6 +245,69 @@ static int l_pool_workers (lua_State *L) {
   return 1;
 }
 
+/* --- tasks --------------------------------------------------------------- */
+
+/* Owned until the values are pushed, whatever raises. */
+typedef struct TaskBox {
+  Mem *mem;
+  int n;
+  WatchTask tasks[1];
+} TaskBox;
+
+static int l_tasks_gc (lua_State *L) {
+  TaskBox *box = (TaskBox *)lua_touserdata(L, 1);
+  int i;
+  for (i = 0; i < box->n; i++)
+    lc_mem_free(box->mem, box->tasks[i].trace, box->tasks[i].trace_size);
+  box->n = 0;
+  return 0;
+}
+
+static TaskBox *pl_new_tasks (lua_State *L, Pool *p) {
+  TaskBox *box = (TaskBox *)lua_newuserdatauv(L,
+    sizeof(TaskBox) + (size_t)p->nworkers * sizeof(WatchTask), 0);
+  box->mem = p->mem;
+  box->n = 0;
+  if (luaL_newmetatable(L, "lacus.tasks")) {
+    lua_pushcfunction(L, l_tasks_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return box;
+}
+
+static void pl_push_task (lua_State *L, const WatchTask *t) {
+  lua_createtable(L, 0, 4);
+  lua_pushinteger(L, t->worker);
+  lua_setfield(L, -2, "worker");
+  lua_pushnumber(L, (lua_Number)t->ns / 1e9);
+  lua_setfield(L, -2, "seconds");
+  if (t->index != 0) {
+    lua_pushinteger(L, (lua_Integer)t->index);
+    lua_setfield(L, -2, "index");
+  }
+  if (t->trace != NULL) {
+    lua_pushstring(L, t->trace);
+    lua_setfield(L, -2, "traceback");
+  }
+}
+
+/* What runs now. */
+static int l_pool_tasks (lua_State *L) {
+  Pool *p = pl_check(L);
+  Home *home = lc_home_open(L, NULL);
+  TaskBox *box = pl_new_tasks(L, p);
+  int i;
+  box->n = lc_watch_tasks(p, lc_pool_own(p, home->worker), box->tasks,
+                          p->nworkers);
+  lua_createtable(L, box->n, 0);
+  for (i = 0; i < box->n; i++) {
+    pl_push_task(L, &box->tasks[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
 /* --- close --------------------------------------------------------------- */
 
 /* Looks up this often: in a task, and elsewhere. */
@@ -286,6 +353,7 @@ static int pl_close (lua_State *L, Pool *p, int cancel, uint64_t deadline) {
   if (p->home != home)
     return luaL_error(L, "a pool is closed where it was opened, "
                          "not in a worker");
+  lc_home_warn(home, L);
   lua_settop(L, 1);
   lua_pushinteger(L, (lua_Integer)deadline);
   return pl_close_go(L, home, p, cancel);
@@ -344,6 +412,7 @@ static const luaL_Reg pool_methods[] = {
   {"submit", l_pool_submit},
   {"generate", l_pool_generate},
   {"recycle", l_pool_recycle},
+  {"tasks", l_pool_tasks},
   {"workers", l_pool_workers},
   {"close", l_pool_close},
   {NULL, NULL}

@@ -49,6 +49,7 @@ void lc_crew_stop (PoolWorker *pw, unsigned turn) {
 void lc_crew_fire (PoolWorker *pw) {
   lc_worker_free(&pw->w);
   lc_mutex_free(&pw->kit.guard);
+  lc_mem_free(pw->pool->mem, pw->trace, pw->trace_size);
   lc_mem_free(pw->pool->mem, pw, sizeof(PoolWorker));
 }
 

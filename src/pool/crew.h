@@ -38,6 +38,13 @@ struct PoolWorker {
   uint64_t since;             /* ...since when, or since it heard of it */
   uint64_t pause;             /* until it is told again */
   int heard;
+  uint64_t suspect, barked;   /* the `began` that the watchdog asks about, and
+                              ** has reported */
+  unsigned probes;            /* how often it was asked where it stands... */
+  unsigned answers;           /* ...and up to which one it has said so: */
+  char *trace;                /* of `trace_size` bytes; or NULL */
+  size_t trace_size;
+  uint64_t index;             /* of the item that ran then */
   PoolWorker *next_idle;
   int idle;                   /* on the list */
   TaskList ready;             /* fibers of this worker that may go on */
@@ -86,6 +93,7 @@ struct Pool {
   int shuffled;               /* its maps' results come in random order... */
   uint64_t shuffle;           /* ...that begins with this */
   uint64_t grace_ns;          /* for what is stopped */
+  uint64_t watchdog_ns;       /* what runs longer is reported; 0: nothing is */
   int places;                 /* room in `workers` */
   int nworkers;               /* goes up under lock: the first ones run by then */
   /* the thread of the state that opened it */
@@ -102,7 +110,6 @@ struct Pool {
   PoolWorker **workers;       /* a place changes when one is abandoned */
   int strays;                 /* abandoned workers whose threads go on */
   int orphaned;               /* they free the pool */
-  int lost;                   /* workers abandoned, not yet reported */
   Watch watch;
   TaskList queue;
   int nmine;                  /* tasks on all `mine` lists */

@@ -44,6 +44,9 @@ struct Resident {
 typedef int (*LingerFn) (void *ud, double seconds, const char *pool,
                          size_t tasks);
 
+/* What is to be said about what went wrong in the background. */
+typedef struct Report Report;
+
 typedef struct Home {
   /* set at birth */
   Mem *mem;
@@ -65,6 +68,13 @@ typedef struct Home {
   Mutex lock;
   int has_lock;
   Resident *residents;    /* opened here, not freed yet */
+  /* atomic; a hint */
+  _Atomic(int) reported;
+  /* guarded by reports_lock, which is the last of all locks */
+  Mutex reports_lock;
+  int has_reports_lock;
+  Report *reports;        /* to be warned of */
+  int nreports;
 } Home;
 
 /*
@@ -88,5 +98,14 @@ int lc_home_help (Home *h, uint64_t *until);
 static inline int lc_home_helps (const Home *h) { return h->helpers > 0; }
 /* Frees those that are gone. */
 void lc_home_sweep (Home *h);
+
+/* The state warns of it (Lua's `warn`) when it looks next. Any thread. */
+void lc_home_report (Home *h, const char *text);
+/* Whether there may be something. Any thread. */
+static inline int lc_home_has_news (Home *h) {
+  return atomic_load_explicit(&h->reported, memory_order_relaxed);
+}
+/* Says what was reported. The home's own thread. */
+void lc_home_warn (Home *h, lua_State *L);
 
 #endif

@@ -77,8 +77,7 @@ static void pool_stop_tasks (void *pool, Sink *k) {
   lc_watch_cancel((Pool *)pool, k);
 }
 
-/* The worker `w`, if it is one of this pool's. */
-static PoolWorker *pool_own (Pool *p, Worker *w) {
+PoolWorker *lc_pool_own (Pool *p, Worker *w) {
   PoolWorker *pw = w != NULL ? lc_crew_worker(w) : NULL;
   return pw != NULL && pw->pool == p ? pw : NULL;
 }
@@ -114,14 +113,14 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   int stopping;
   link.send = pool_send;
   link.pool = p;
-  link.self = pool_own(p, home->worker);
+  link.self = lc_pool_own(p, home->worker);
   link.foreign = p->home != home;
   link.run = pool_run_batch;
   link.stop = pool_stop_tasks;
   link.workers = p->nworkers;
   s = lc_stream_new(p->mem, &link, options);
   if (s == NULL) return NULL;
-  pool_sow(p, pool_own(p, home->worker), options->single, &s->seed, &s->base);
+  pool_sow(p, lc_pool_own(p, home->worker), options->single, &s->seed, &s->base);
   lc_mutex_lock(&p->streams_lock);
   s->next = p->streams;
   s->link_at = &p->streams;
@@ -184,7 +183,7 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
     b->base = (uint64_t)to;
   }
   else {
-    pool_sow(p, pool_own(p, on), 1, &b->seed, &b->base);
+    pool_sow(p, lc_pool_own(p, on), 1, &b->seed, &b->base);
     b->base++;                  /* its index is 0 */
   }
   f = lc_future_new(p->mem, &link, b, pool_run_batch);
@@ -193,7 +192,7 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
     return NULL;
   }
   if (to > 0) taken = lc_schedule_queue_to(p, to, &b->task);
-  else taken = lc_schedule_queue(p, pool_own(p, on), &b->task);
+  else taken = lc_schedule_queue(p, lc_pool_own(p, on), &b->task);
   if (!taken) b->task.drop(&b->task);
   return f;
 }
@@ -363,6 +362,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->places = pool_places(options);
   p->inlined = options->workers == 0;
   p->grace_ns = options->grace_ns;
+  p->watchdog_ns = options->watchdog_ns;
   p->recycle = options->recycle;
   p->linger = options->linger;
   p->warns = options->warns;
@@ -408,6 +408,7 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
   err = pool_start(p, pool_places(options));
   if (err == 0 && p->unopened == 0) {
     lc_home_add(home, &p->resident);
+    if (p->watchdog_ns != 0) lc_watch_late(p, lc_now() + p->watchdog_ns);
     if (p->inlined) home->helpers++;
     return p;
   }

@@ -38,6 +38,7 @@ typedef struct PoolOptions {
   int seeded, shuffled;       /* whether there is a: */
   uint64_t seed, shuffle;
   uint64_t grace_ns;          /* that what is stopped has */
+  uint64_t watchdog_ns;       /* what runs longer is reported; 0: no limit */
   const char *name;           /* of the pool, for its workers' names */
   lua_CFunction libraries;    /* opens what a worker's state is to have */
 } PoolOptions;
@@ -93,6 +94,9 @@ int lc_pool_finish (Pool *p, uint64_t deadline);
 
 /* Whether it takes tasks; if not, pushes a message that says why not. */
 int lc_pool_alive (Pool *p, lua_State *L);
+
+/* The worker `w` (or NULL), if it is one of this pool's; else NULL. */
+PoolWorker *lc_pool_own (Pool *p, Worker *w);
 
 /* The random numbers of what runs on `w` now; NULL: its pool has no seed.
 ** Owner thread. */

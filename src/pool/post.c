@@ -196,6 +196,24 @@ static void post_stopping (Interrupt *it, lua_State *L) {
   lc_run_stopping(&post_interrupted(it)->kit, L);
 }
 
+/* Protected: (worker). Below this function, what was interrupted. */
+static int post_trace (lua_State *L) {
+  PoolWorker *pw = (PoolWorker *)lua_touserdata(L, 1);
+  size_t len;
+  const char *text;
+  lc_fault_trace(L, L, 1);
+  text = lua_tolstring(L, -1, &len);
+  lc_watch_answer(pw, text, len, lc_run_index(&pw->kit));
+  return 0;
+}
+
+static void post_probed (Interrupt *it, lua_State *L) {
+  if (!lua_checkstack(L, 4)) return;
+  lua_pushcfunction(L, post_trace);
+  lua_pushlightuserdata(L, post_interrupted(it));
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
+}
+
 static int post_yields (Interrupt *it, lua_State *L) {
   return lc_fiber_ends(&post_interrupted(it)->w.fibers, L);
 }
@@ -214,5 +232,6 @@ void lc_post_host (WorkerHost *host) {
   host->interrupt.stops = post_stops;
   host->interrupt.stopping = post_stopping;
   host->interrupt.yields = post_yields;
+  host->interrupt.probed = post_probed;
   host->interrupt.late = post_late;
 }

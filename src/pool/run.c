@@ -78,9 +78,16 @@ static void run_leave (RunKit *kit, Batch *in) {
 
 /* --- results ------------------------------------------------------------- */
 
+/* Only what takes much longer than FLUSH_US is looked at from outside, and such
+** an item is the first one after something was sent. Relaxed: for people. */
+static void run_began (Run *r) {
+  atomic_store_explicit(&r->kit->began, r->sent_ns, memory_order_relaxed);
+}
+
 static void run_mark_sent (Run *r) {
   r->sent_ns = lc_now();
   r->sent_ticks = lc_ticks();
+  run_began(r);
 }
 
 /* Under the guard: who was abandoned answers no more. */
@@ -644,7 +651,6 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   r->attempt = 1;
   r->until = 0;
   in->users++;
-  run_mark_sent(r);
   return r;
 }
 
@@ -779,12 +785,20 @@ static void run_go (Task *t, Worker *w) {
   RunKit *kit = r->kit;
   Turn outer;
   kit->now = r;
+  run_mark_sent(r);
   lc_interrupt_begin(&w->interrupt, &outer, r->in->sink, r->fiber.co);
   if (r->fiber.limit != LC_NEVER)
     lc_interrupt_next(&w->interrupt, r->fiber.limit);
   run_on(r);
   kit->now = below;
+  atomic_store_explicit(&kit->began, below != NULL ? below->sent_ns : 0,
+                        memory_order_relaxed);
   lc_interrupt_end(&w->interrupt, &outer);
+}
+
+uint64_t lc_run_index (const RunKit *kit) {
+  const Run *r = kit->now;
+  return r != NULL && r->at < r->end ? r->in->entries[r->at].index : 0;
 }
 
 /* Not even the first item can run: every one fails, in the batch itself. */

@@ -22,6 +22,7 @@
 
 /* What no system has; a sanitizer would stop the program for asking. */
 #define HEAP_MOST ((size_t)-1 / 8)
+
 #if defined(__GNUC__)
 #define HEAP_APART __attribute__((noinline))
 #else
