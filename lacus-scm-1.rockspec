@@ -73,6 +73,7 @@ build = {
         "src/lib/lib_generate.c",
         "src/lib/lib_results.c",
         "src/lib/lib_random.c",
+        "src/lib/sandbox.c",
         "src/lib/lib_coroutine.c",
         "src/lib/lib_worker.c",
       },

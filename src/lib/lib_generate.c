@@ -11,6 +11,7 @@
 #include "generator.h"
 #include "lib.h"
 #include "lib_wait.h"
+#include "sandbox.h"
 
 /* Items that the body may be ahead. */
 #define GENERATE_AHEAD 64
@@ -141,6 +142,7 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   lc_codec_begin(L, home->codec);
   b = lc_stream_open_batch(g->s);
   if (b == NULL) return luaL_error(L, "not enough memory");
+  lc_sandbox_address(L, home, p);
   lc_lib_encode_call(L, home, b, 2, n);
   if (!lc_stream_put(g->s, 0, NULL)) return luaL_error(L, "not enough memory");
   lc_stream_exhaust(g->s);

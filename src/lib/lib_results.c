@@ -16,6 +16,7 @@
 #include "lib.h"
 #include "lib_option.h"
 #include "lib_wait.h"
+#include "sandbox.h"
 #include "source.h"
 
 enum { UV_SOURCE = 1, UV_CALLS, UV_ERROR, UV_COUNT = UV_ERROR };
@@ -29,6 +30,7 @@ typedef struct Results {
   Home *home;
   Pool *pool;           /* held, until closed */
   Stream *s;            /* NULL when closed */
+  Call *making;         /* is being encoded, which may raise; else NULL */
   Call *call;           /* map(source, fn): its fn; the stream holds it */
   Generator *source;    /* in UV_SOURCE */
   OnError on_error;
@@ -46,6 +48,22 @@ static Results *res_check (lua_State *L) {
 }
 
 /* --- items -------------------------------------------------------------- */
+
+static void res_drop_making (Results *r) {
+  if (r->making != NULL) lc_call_release(r->making);
+  r->making = NULL;
+}
+
+/* As lc_call_new; what raises in between leaks nothing. */
+static EncodeResult res_make_call (lua_State *L, Results *r, int idx,
+                                   Call **call) {
+  EncodeResult result;
+  res_drop_making(r);
+  result = lc_call_new(L, r->home->codec, r->home->mem, idx, &r->making);
+  *call = r->making;
+  r->making = NULL;
+  return result;
+}
 
 /*
 ** What lc_encode pushed about a refused value becomes one sentence. `which`
@@ -105,9 +123,9 @@ static Call *res_find_call (lua_State *L, Results *r, int idx) {
   lua_rawget(L, -2);
   call = (Call *)lua_touserdata(L, -1);
   lua_pop(L, 1);
+  lc_sandbox_address(L, r->home, r->pool);
   if (call == NULL && r->ncalls < CALLS_MOST
-      && lc_call_new(L, r->home->codec, r->home->mem, idx, &call)
-         == LC_ENCODED) {
+      && res_make_call(L, r, idx, &call) == LC_ENCODED) {
     lc_stream_keep_call(r->s, call);
     r->ncalls++;
     lua_pushvalue(L, idx);
@@ -145,6 +163,7 @@ static void res_put (lua_State *L, Results *r, int n) {
   b = lc_stream_open_batch(r->s);
   if (b == NULL) luaL_error(L, "not enough memory");
   at = b->msg.len;
+  lc_sandbox_address(L, r->home, r->pool);
   switch (lc_encode(L, r->home->codec, &b->msg, first + skipped,
                     n - skipped)) {
     case LC_ENCODED:
@@ -426,6 +445,7 @@ static int l_res_values (lua_State *L) {
 /* Lets go of stream and pool; gives the number of items dropped. */
 static size_t res_drop (Results *r) {
   size_t left = 0;
+  res_drop_making(r);
   if (r->s != NULL) {
     left = lc_pool_end(r->pool, r->s);
     r->s = NULL;
@@ -570,8 +590,9 @@ void lc_lib_check_function (lua_State *L, int arg) {
 /* The function of the map, encoded once. The handle is at 1. */
 static void res_set_call (lua_State *L, Results *r, int idx) {
   Call *call = NULL;
-  EncodeResult result = lc_call_new(L, r->home->codec, r->home->mem, idx,
-                                    &call);
+  EncodeResult result;
+  lc_sandbox_address(L, r->home, r->pool);
+  result = res_make_call(L, r, idx, &call);
   if (result == LC_NOMEM) luaL_error(L, "not enough memory");
   if (result == LC_REFUSED) {
     const char *way = lua_tostring(L, -2);

@@ -53,6 +53,7 @@ struct PoolWorker {
   int booted;                 /* init has run */
   WorkerLife life;
   unsigned epoch;             /* the pool's, when the state was opened */
+  int full;                   /* the state keeps too much: see `memory` */
   unsigned looks;             /* for tasks, so far */
   int helping;                /* runs tasks on top of one that waits */
   size_t init_at;             /* where env has the init */
@@ -85,6 +86,8 @@ struct Pool {
   int inlined;                /* one worker, without a thread: its tasks run
                               ** on the home's thread while that waits */
   uint64_t recycle;           /* tasks after which a state is replaced; 0 */
+  unsigned libs;              /* for `libraries`; 0: all */
+  size_t memory;              /* that a worker's state may hold; 0: all */
   int seeded;                 /* its tasks have random numbers... */
   uint64_t seed;              /* ...that begin with this: see run.h */
   int shuffled;               /* its maps' results come in random order... */

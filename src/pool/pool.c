@@ -330,6 +330,8 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->grace_ns = options->grace_ns;
   p->watchdog_ns = options->watchdog_ns;
   p->recycle = options->recycle;
+  p->memory = options->memory;
+  p->libs = options->libs;
   p->seeded = options->seeded;
   p->seed = options->seed;
   p->shuffled = options->shuffled;

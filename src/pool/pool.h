@@ -33,6 +33,8 @@
 typedef struct PoolOptions {
   int workers;                /* 0: none but the home's own thread */
   uint64_t recycle;           /* tasks; 0: never */
+  unsigned libs;              /* for `libraries`; 0: all */
+  size_t memory;              /* of a worker's state, bytes; 0: no limit */
   int seeded, shuffled;       /* whether there is a: */
   uint64_t seed, shuffle;
   uint64_t grace_ns;          /* that what is stopped has */
