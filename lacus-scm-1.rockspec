@@ -79,6 +79,7 @@ build = {
         "src/lib/lib_map.c",
         "src/lib/lib_results.c",
         "src/lib/lib_random.c",
+        "src/lib/sandbox.c",
         "src/lib/lib_coroutine.c",
         "src/lib/lib_worker.c",
       },

@@ -117,6 +117,14 @@ function lacus.pool(options) end
 ---  state closes (the script has ended): then it is cancelled. Default: no limit.
 ---  Without effect when the script fails, or ends by `os.exit`: then nothing is
 ---  waited for (stock Lua: if that does not close the state)
+---@field libs? string[] the standard libraries that a worker's state has besides base:
+---  "coroutine", "debug", "io", "math", "os", "package", "string", "table", "utf8". Then
+---  it takes no bytecode and no C modules, and only data comes out of it; see
+---  "Sandbox" in docs/reference.md. Default: all, and none of these limits
+---@field memory? integer bytes that one worker's state may hold, its libraries and `init`
+---  included; a task that goes over fails with kind "memory". A state that is left
+---  with too little room is replaced. In a task, default: that of its own worker;
+---  else none
 ---@field seed? integer task i has the `math.random` that follows
 ---  `math.randomseed(seed, i)`, whatever the number of workers, the batches, and
 ---  what else runs. `i` is the item's place in the source of its map; for `submit`

@@ -12,6 +12,7 @@
 #include "lib.h"
 #include "lib_option.h"
 #include "lib_wait.h"
+#include "sandbox.h"
 
 static Future *fut_check (lua_State *L, int arg) {
   Shared *s = lc_object_test(L, arg, &lc_future_kind.shared);
@@ -68,6 +69,7 @@ int lc_lib_submit (lua_State *L, Home *home, Pool *p, int to) {
   if (!lc_pool_alive(p, L)) return luaL_error(L, "%s", lua_tostring(L, -1));
   lc_codec_begin(L, home->codec);
   box = fut_new_batch(L, home);
+  lc_sandbox_address(L, home, p);
   lc_lib_encode_call(L, home, *box, 2, n);
   f = lc_pool_submit(p, home->worker, *box, to);
   if (f == NULL) return luaL_error(L, "the pool is closed, or memory is out");

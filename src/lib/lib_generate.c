@@ -12,6 +12,7 @@
 #include "generator.h"
 #include "lib.h"
 #include "lib_wait.h"
+#include "sandbox.h"
 
 /* Items that the body may be ahead. */
 #define GENERATE_AHEAD 64
@@ -81,6 +82,7 @@ static void rem_send (lua_State *L, Generator *gen, int first) {
   if (g->asked)
     luaL_error(L, "cannot send: the item asked for before has not been taken");
   lc_codec_begin(L, g->home->codec);
+  lc_sandbox_address(L, g->home, g->pool);
   words = lc_dialogue_words(g->s->sink.dialogue);
   switch (lc_encode(L, g->home->codec, words, first,
                     lua_gettop(L) - first + 1)) {
@@ -207,6 +209,7 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   lc_codec_begin(L, home->codec);
   b = lc_stream_open_batch(g->s);
   if (b == NULL) return luaL_error(L, "not enough memory");
+  lc_sandbox_address(L, home, p);
   lc_lib_encode_call(L, home, b, 2, n);
   if (!lc_stream_put(g->s, 0, NULL)) return luaL_error(L, "not enough memory");
   lc_stream_exhaust(g->s);

@@ -10,12 +10,25 @@
 #include "../base/clock.h"
 #include "../pool/fault.h"
 #include "results.h"
+#include "sandbox.h"
 #include "source.h"
 
 /* Different functions that one map(gen) sends once; more go with the item. */
 #define CALLS_MOST 64
 
 /* --- items -------------------------------------------------------------- */
+
+/* As lc_call_new; what raises in between goes with the handle. */
+static EncodeResult map_make_call (lua_State *L, Results *r, int idx,
+                                   Call **call) {
+  EncodeResult result;
+  if (r->making != NULL) lc_call_release(r->making);
+  r->making = NULL;
+  result = lc_call_new(L, r->home->codec, r->home->mem, idx, &r->making);
+  *call = r->making;
+  r->making = NULL;
+  return result;
+}
 
 /*
 ** What lc_encode pushed about a refused value becomes one sentence. `which`
@@ -75,9 +88,9 @@ static Call *map_find_call (lua_State *L, Results *r, int idx) {
   lua_rawget(L, -2);
   call = (Call *)lua_touserdata(L, -1);
   lua_pop(L, 1);
+  lc_sandbox_address(L, r->home, r->pool);
   if (call == NULL && r->ncalls < CALLS_MOST
-      && lc_call_new(L, r->home->codec, r->home->mem, idx, &call)
-         == LC_ENCODED) {
+      && map_make_call(L, r, idx, &call) == LC_ENCODED) {
     lc_stream_keep_call(r->s, call);
     r->ncalls++;
     lua_pushvalue(L, idx);
@@ -115,6 +128,7 @@ static void map_put (lua_State *L, Results *r, int n) {
   b = lc_stream_open_batch(r->s);
   if (b == NULL) luaL_error(L, "not enough memory");
   at = b->msg.len;
+  lc_sandbox_address(L, r->home, r->pool);
   switch (lc_encode(L, r->home->codec, &b->msg, first + skipped,
                     n - skipped)) {
     case LC_ENCODED:
@@ -192,8 +206,9 @@ void lc_lib_check_function (lua_State *L, int arg) {
 static Call *map_new_call (lua_State *L, Results *r, int idx,
                            const char *what) {
   Call *call = NULL;
-  EncodeResult result = lc_call_new(L, r->home->codec, r->home->mem, idx,
-                                    &call);
+  EncodeResult result;
+  lc_sandbox_address(L, r->home, r->pool);
+  result = map_make_call(L, r, idx, &call);
   if (result == LC_NOMEM) luaL_error(L, "not enough memory");
   if (result == LC_REFUSED) {
     const char *way = lua_tostring(L, -2);

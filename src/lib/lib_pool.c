@@ -13,6 +13,7 @@
 #include "lib.h"
 #include "lib_option.h"
 #include "lib_wait.h"
+#include "sandbox.h"
 
 /* More threads than this is a mistake, not a wish. */
 #define WORKERS_MOST 1024
@@ -72,12 +73,24 @@ static uint64_t pl_seconds (lua_State *L, const char *name) {
   return (uint64_t)((s < 3e9 ? s : 3e9) * 1e9);      /* a hundred years */
 }
 
+static size_t pl_memory (lua_State *L, int idx) {
+  lua_Integer n;
+  if (!lc_option_integer(L, idx, &n) || n < 1
+      || (lua_Unsigned)n > (size_t)-1 / 8)
+    luaL_argerror(L, 1, lua_pushfstring(L,
+      "option 'memory' must be a number of bytes, got %s",
+      luaL_tolstring(L, idx, NULL)));
+  return (size_t)n;
+}
+
 typedef struct PoolArgs {
   int workers;
   const char *name;
   uint64_t recycle;   /* tasks, or 0 */
   uint64_t linger;    /* ns */
   uint64_t grace, watchdog;   /* nanoseconds */
+  size_t memory;      /* bytes, or 0 */
+  unsigned libs;      /* those of sandbox.h, or 0 */
   int seeded, shuffled;
   uint64_t seed, shuffle;
   int init;           /* stack index, or 0 */
@@ -97,6 +110,8 @@ static void pl_options (lua_State *L, PoolArgs *a) {
       a->recycle = (uint64_t)n;
     }
     else if (strcmp(name, "linger") == 0) a->linger = pl_linger(L, -1, name);
+    else if (strcmp(name, "libs") == 0) a->libs = lc_sandbox_libs(L, -1);
+    else if (strcmp(name, "memory") == 0) a->memory = pl_memory(L, -1);
     else if (strcmp(name, "seed") == 0) {
       a->seed = pl_seed(L, -1, name);
       a->seeded = 1;
@@ -133,6 +148,8 @@ static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
   a->name = "worker";
   a->recycle = 0;
   a->linger = LC_NEVER;
+  a->libs = 0;
+  a->memory = home->worker != NULL ? home->worker->memory : 0;
   a->seeded = a->shuffled = 0;
   a->seed = a->shuffle = 0;
   a->grace = GRACE_NS;
@@ -182,6 +199,8 @@ static int l_pool_new (lua_State *L) {
   Message *env;
   Pool *p;
   char error[256];
+  if (lc_sandbox_holds(home))
+    return luaL_error(L, "a task of a pool with 'libs' cannot open a pool");
   pl_args(L, home, &a);
   env = pl_new_env(L, home);
   pl_write_env(L, home, env, a.init);
@@ -190,6 +209,8 @@ static int l_pool_new (lua_State *L) {
   o.recycle = a.recycle;
   o.linger = a.linger;
   o.warns = lc_state_warns(L);
+  o.memory = a.memory;
+  o.libs = a.libs;
   o.seeded = a.seeded;
   o.seed = a.seed;
   o.shuffled = a.shuffled;

@@ -260,6 +260,8 @@ static int l_res_values (lua_State *L) {
 /* Lets go of stream and pool; gives the number of items dropped. */
 static size_t res_drop (Results *r) {
   size_t left = 0;
+  if (r->making != NULL) lc_call_release(r->making);
+  r->making = NULL;
   if (r->s != NULL) {
     left = lc_pool_end(r->pool, r->s);
     r->s = NULL;

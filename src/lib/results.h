@@ -20,6 +20,7 @@ typedef struct Results {
   Home *home;
   Pool *pool;           /* held, until closed */
   Stream *s;            /* NULL when closed */
+  Call *making;         /* is being encoded, which may raise; else NULL */
   Call *call;           /* map(source, fn): its fn; the stream holds it */
   Generator *source;    /* in UV_SOURCE */
   OnError on_error;

@@ -53,6 +53,7 @@ struct PoolWorker {
   int booted;                 /* init has run */
   WorkerLife life;
   unsigned epoch;             /* the pool's, when the state was opened */
+  int full;                   /* the state keeps too much: see `memory` */
   unsigned looks;             /* for tasks, so far */
   int helping;                /* runs tasks on top of one that waits */
   size_t init_at;             /* where env has the init */
@@ -88,6 +89,8 @@ struct Pool {
   uint64_t linger;            /* ns that what was submitted has when the home's
                               ** state closes; LC_NEVER: as long as it takes */
   int warns;                  /* warnings are on in its states */
+  unsigned libs;              /* for `libraries`; 0: all */
+  size_t memory;              /* that a worker's state may hold; 0: all */
   int seeded;                 /* its tasks have random numbers... */
   uint64_t seed;              /* ...that begin with this: see run.h */
   int shuffled;               /* its maps' results come in random order... */

@@ -93,8 +93,20 @@ static void fault_message (lua_State *L, int idx) {
     lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, idx));
 }
 
+static int fault_is_marked (lua_State *L, int idx) {
+  int marked;
+  if (lua_type(L, idx) != LUA_TTABLE) return 0;
+  lua_rawgeti(L, idx, 1);
+  marked = lua_touserdata(L, -1) == (const void *)&fault_mark;
+  lua_pop(L, 1);
+  return marked;
+}
+
+/* `load` runs the handler too, for an overflow in the parser, and gives what it
+** made to its caller, who may raise it. */
 int lc_fault_handler (lua_State *L) {
   lua_settop(L, 1);
+  if (fault_is_marked(L, 1)) return 1;
   lua_createtable(L, 4, 0);
   lua_pushlightuserdata(L, (void *)&fault_mark);
   lua_rawseti(L, 2, 1);
@@ -106,15 +118,6 @@ int lc_fault_handler (lua_State *L) {
   fault_message(L, 1);
   lua_rawseti(L, 2, 4);
   return 1;
-}
-
-static int fault_is_marked (lua_State *L, int idx) {
-  int marked;
-  if (lua_type(L, idx) != LUA_TTABLE) return 0;
-  lua_rawgeti(L, idx, 1);
-  marked = lua_touserdata(L, -1) == (const void *)&fault_mark;
-  lua_pop(L, 1);
-  return marked;
 }
 
 void lc_fault_open (lua_State *L, int status) {

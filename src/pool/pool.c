@@ -12,6 +12,7 @@ void lc_pool_join (Pool *p) {
   int i;
   if (p->joined) return;
   p->joined = 1;
+  if (p->inlined && p->nworkers == 0) return;     /* it never began */
   if (p->inlined) {
     Interrupt *before = lc_interrupt_enter(&p->workers[0]->w.interrupt);
     lc_worker_close(&p->workers[0]->w);
@@ -366,6 +367,8 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->recycle = options->recycle;
   p->linger = options->linger;
   p->warns = options->warns;
+  p->memory = options->memory;
+  p->libs = options->libs;
   p->seeded = options->seeded;
   p->seed = options->seed;
   p->shuffled = options->shuffled;

@@ -35,6 +35,8 @@ typedef struct PoolOptions {
   uint64_t recycle;           /* tasks; 0: never */
   uint64_t linger;            /* ns; LC_NEVER: no limit. See crew.h */
   int warns;                  /* warnings are on in its workers */
+  unsigned libs;              /* for `libraries`; 0: all */
+  size_t memory;              /* of a worker's state, bytes; 0: no limit */
   int seeded, shuffled;       /* whether there is a: */
   uint64_t seed, shuffle;
   uint64_t grace_ns;          /* that what is stopped has */

@@ -18,6 +18,7 @@ static int post_libraries (lua_State *L) {
   PoolWorker *pw = lc_crew_worker(lc_worker_of(L));
   size_t at = 0;
   pw->life = WORKER_OPENS;
+  pw->full = 0;
   lc_object_lend(L, &pw->pool->head);
   pw->kit.kept = 0;
   lc_random_seed(&pw->kit.random, pw->pool->seed, 0);
@@ -48,12 +49,19 @@ static int post_init (lua_State *L) {
   return 0;
 }
 
+#define LIMIT_HINT " (the pool's option 'memory' is a limit)"
+
+static int post_is_limit (Worker *w) {
+  return w->memory != 0 && w->heap.refused > 0;
+}
+
 /* Protected: (error value) becomes the whole text of what went wrong. */
 static int post_init_failed (lua_State *L) {
   Worker *w = lc_worker_of(L);
   lc_fault_open(L, LUA_ERRRUN);
-  lua_pushfstring(L, "init of %s failed: %s%s%s", w->name,
-                  lua_tostring(L, -3), lua_isnil(L, -2) ? "" : "\n",
+  lua_pushfstring(L, "init of %s failed: %s%s%s%s", w->name,
+                  lua_tostring(L, -3), post_is_limit(w) ? LIMIT_HINT : "",
+                  lua_isnil(L, -2) ? "" : "\n",
                   lua_isnil(L, -2) ? "" : lua_tostring(L, -2));
   return 1;
 }
@@ -66,7 +74,9 @@ static int post_boot (PoolWorker *pw) {
   lua_pushcfunction(L, post_init);
   ok = lua_pcall(L, 0, 0, 1) == LUA_OK;
   if (!ok) {
-    const char *why = "init failed: not enough memory";
+    const char *why = !post_is_limit(&pw->w)
+      ? "init failed: not enough memory"
+      : "init failed: not enough memory" LIMIT_HINT;
     lua_pushcfunction(L, post_init_failed);
     lua_insert(L, -2);
     if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
@@ -78,11 +88,18 @@ static int post_boot (PoolWorker *pw) {
   return ok;
 }
 
+/* After a task that has met the limit: is the state of any use still? It can
+** be asked again while tasks of it wait. */
+static void post_relieve (PoolWorker *pw) {
+  if (pw->helping || !(pw->w.strained || pw->full)) return;
+  pw->full = lc_worker_relieve(&pw->w);
+}
+
 /* Whether the state is to be replaced, and can: no task of it waits. */
 static int post_is_worn (Pool *p, PoolWorker *pw) {
   /* Relaxed: the epoch orders nothing. */
   unsigned epoch = atomic_load_explicit(&p->epoch, memory_order_relaxed);
-  int worn = pw->epoch != epoch
+  int worn = pw->epoch != epoch || pw->full
              || (p->recycle != 0 && pw->kit.ran >= p->recycle);
   if (!worn || pw->w.fibers.live != NULL || pw->kit.kept > 0 || pw->helping)
     return 0;
@@ -102,6 +119,7 @@ static int post_renew (Pool *p, PoolWorker *pw) {
 /* Before the next task: a new state if it is time, and its init. */
 static int post_prepare (PoolWorker *pw) {
   Pool *p = pw->pool;
+  post_relieve(pw);
   if (post_is_worn(p, pw) && !post_renew(p, pw)) return 0;
   return pw->booted || post_boot(pw);
 }

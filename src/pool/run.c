@@ -200,13 +200,26 @@ static void run_add_results (lua_State *co, Run *r) {
 /* --- inside the fiber ---------------------------------------------------- */
 
 static const char run_nomem[] = "not enough memory";
+
+/*
+** A failure for lack of memory. Lua's own buffers, and whoever passes the error
+** on, raise it as an ordinary one; the heap knows that there was something.
+*/
+static int run_is_nomem (Run *r, int status, const char *text) {
+  Worker *w = r->kit->w;
+  size_t n = text != NULL ? strlen(text) : 0, k = sizeof run_nomem - 1;
+  int is = status == LUA_ERRMEM || (w->heap.refused > 0 && n >= k
+                                    && strcmp(text + n - k, run_nomem) == 0);
+  if (is) w->strained = 1;
+  return is;
+}
 static const char run_refused[] = "cannot send result[";
 
 /* The task may have caught what a refused yield raised, and failed of something
 ** else since. The message is third from the top. */
 static const char *run_error_kind (lua_State *co, Run *r, int status) {
   const char *text = lua_tostring(co, -3);
-  if (status == LUA_ERRMEM) return LC_FAULT_MEMORY;
+  if (run_is_nomem(r, status, text)) return LC_FAULT_MEMORY;
   if (r->refused != NULL && text != NULL
       && (strstr(text, run_refused) != NULL || strstr(text, run_nomem) != NULL))
     return r->refused;
@@ -554,8 +567,8 @@ int lc_run_yield (lua_State *L, Fiber *f) {
 
 /* --- deaths -------------------------------------------------------------- */
 
-static const char *run_death_kind (int status) {
-  if (status == LUA_ERRMEM) return LC_FAULT_MEMORY;
+static const char *run_death_kind (Run *r, int status, const char *text) {
+  if (run_is_nomem(r, status, text)) return LC_FAULT_MEMORY;
   return status == LUA_YIELD ? LC_FAULT_ERROR : LC_FAULT_TRANSFER;
 }
 
@@ -563,6 +576,7 @@ static const char *run_death_kind (int status) {
 static int run_write_death (lua_State *L) {
   Run *r = (Run *)lua_touserdata(L, 1);
   int status = (int)lua_tointeger(L, 2);
+  const char *kind;
   if (r->stop == STOP_TIMEOUT) {
     run_add_timeout(L, r);
     return 0;
@@ -572,12 +586,22 @@ static int run_write_death (lua_State *L) {
     lua_replace(L, 3);
   }
   lc_fault_open(L, status);
+  kind = run_death_kind(r, status, lua_tostring(L, -3));
   if (status != LUA_ERRMEM && r->phase == PHASE_ENCODE) {
     lua_pushfstring(L, "cannot send the results: %s", lua_tostring(L, -3));
     lua_replace(L, -4);
   }
-  run_add_fault(L, r, run_death_kind(status));
+  run_add_fault(L, r, kind);
   return 0;
+}
+
+/* The error value, if there is one, is on top of the coroutine's stack. */
+static const char *run_buried_kind (Run *r, int status) {
+  lua_State *co = r->fiber.co;
+  if (r->stop == STOP_TIMEOUT) return LC_FAULT_TIMEOUT;
+  return run_death_kind(r, status,
+           status != LUA_YIELD && lua_type(co, -1) == LUA_TSTRING
+             ? lua_tostring(co, -1) : NULL);
 }
 
 /* Runs its pending <close> variables, for a while. */
@@ -599,8 +623,7 @@ static void run_bury (Run *r, int status) {
   int top = lua_gettop(L), written = 0;
   int why = r->stop == STOP_NOT ? STOP_CLOSE : r->stop;
   if (r->phase != PHASE_FAULT && !r->again
-      && run_tries_again(r, r->stop == STOP_TIMEOUT ? LC_FAULT_TIMEOUT
-                                                    : run_death_kind(status))) {
+      && run_tries_again(r, run_buried_kind(r, status))) {
     run_close(r, why);
     run_clear(r);
     return;
@@ -616,6 +639,7 @@ static void run_bury (Run *r, int status) {
     lua_settop(L, top);
   }
   if (!written) {
+    r->kit->w->strained = 1;
     run_cut(r, record);
     run_add(r, record, ENTRY_NOMEM);
   }

@@ -54,6 +54,8 @@ static int watch_is_busy (PoolWorker *pw, const PoolWorker *self) {
 }
 
 /* Waits until those that were asked have answered. Lock held. */
+static void watch_await (Pool *p, const PoolWorker *self, uint64_t deadline)
+  LC_HOLDS(&p->lock);
 static void watch_await (Pool *p, const PoolWorker *self, uint64_t deadline) {
   int i, open;
   do {
