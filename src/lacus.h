@@ -190,6 +190,8 @@ typedef struct lacus_pool_options {
   ** at once; must not call Lua or wait for the pool. NULL: they print, as Lua
   ** does by itself. With it, warnings are on from the start ("@off" and "@on"
   ** work). A line that io.write has begun is passed on when the state closes.
+  ** What lacus itself has to warn of (a worker was abandoned) comes too, from
+  ** lacus_poll and lacus_pool_close, by the name "lacus".
   */
   void (*on_log) (void *ud, int kind, const char *worker, const char *line,
                   size_t len);

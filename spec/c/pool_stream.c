@@ -35,6 +35,12 @@ typedef struct Fake {
   Parker reader;            /* where the test waits: outlives its wakers */
 } Fake;
 
+/* These workers look at `cancelled` alone. */
+static void fake_stop (void *pool, Sink *k) {
+  (void)pool;
+  CHECK(lc_sink_cancelled(k));
+}
+
 static void fake_send (void *pool, void *self, Batch *b) {
   Fake *f = (Fake *)pool;
   int refused;
@@ -52,6 +58,9 @@ static void fake_send (void *pool, void *self, Batch *b) {
   lc_mutex_unlock(&f->lock);
   if (refused) b->task.drop(&b->task);
 }
+
+/* Nothing of it runs that could be stopped. */
+static void fake_stop (void *pool, Sink *k) { (void)pool; (void)k; }
 
 /* The next batch, or NULL when there is none and `wait` is not set (or the
 ** fake stops). */
@@ -188,6 +197,7 @@ static int fake_open (Fake *f, FakeMode mode, int threads) {
   f->mode = mode;
   f->queue_end = &f->queue;
   f->link.send = fake_send;
+  f->link.stop = fake_stop;
   f->link.pool = f;
   f->link.workers = threads > 0 ? threads : 1;
   if (lc_mutex_init(&f->lock) != 0 || lc_cond_init(&f->changed) != 0

@@ -91,6 +91,9 @@ void lc_work_write (lua_State *L, Codec *c, lacus_pool *p);
 
 /* --- api_log.c ----------------------------------------------------------- */
 
+/* What lacus itself has to warn of; ud is the lacus_pool. */
+void lc_log_say (void *ud, const char *text);
+
 /* In a worker's state: print, io.write and warn go to on_log. */
 void lc_log_open (lua_State *L, lacus_pool *p, Worker *w);
 

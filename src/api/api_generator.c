@@ -60,7 +60,7 @@ static int hgen_step (lua_State *L, int idx, Generator *gen, int nsend) {
 
 static const GeneratorKind hgen_kind = {
   hgen_step, hgen_close, NULL, "a generator of the host, which has no body",
-  NULL
+  NULL, NULL
 };
 
 void lacus_generator_push (lua_State *L, lacus_next_fn next,

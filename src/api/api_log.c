@@ -150,6 +150,11 @@ static void log_warn (void *ud, const char *msg, int more) {
   if (!more) log_emit(g, &g->warning, LACUS_LOG_WARN);
 }
 
+void lc_log_say (void *ud, const char *text) {
+  lacus_pool *p = (lacus_pool *)ud;
+  p->o.on_log(p->o.ud, LACUS_LOG_WARN, "lacus", text, strlen(text));
+}
+
 /* --- opening ----------------------------------------------------------------- */
 
 static int l_log_gc (lua_State *L) {

@@ -92,6 +92,8 @@ int lacus_poll (lacus_pool *p, int max_items, int max_microseconds) {
     lacus_future_free(t);
     n++;
   }
+  if (p->o.on_log != NULL && lc_home_has_news(&p->home))
+    lc_home_tell(&p->home, lc_log_say, p);
   inbox_polling(&p->inbox, -1);
   return n;
 }

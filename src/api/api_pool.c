@@ -35,7 +35,8 @@ Home *lc_api_home (lua_State *L) {
 
 void lacus_open (lua_State *L, lacus_alloc_fn alloc, void *ud) {
   lc_home_set_memory(L, alloc, ud);
-  lc_home_open(L, NULL)->hurry = 1;
+  lc_home_open(L, NULL);
+  lc_home_hurry(L, 1);
   luaL_requiref(L, "lacus", luaopen_lacus, 0);
 }
 
@@ -275,7 +276,7 @@ lacus_pool *lacus_pool_new (const lacus_pool_options *options,
   }
   err->code = strcmp(err->text, nomem) == 0 ? LACUS_NOMEM : LACUS_ERROR;
   if (p != NULL) {
-    lc_home_end(&p->home);
+    lc_home_end(&p->home, NULL, NULL);
     lc_shared_release(&p->head);
   }
   return NULL;
@@ -310,7 +311,7 @@ long lacus_pool_close (lacus_pool *p) {
   lc_inbox_stop(&p->inbox);
   p->home.hurry = 1;
   lc_pool_release(p->pool);
-  lc_home_end(&p->home);
+  lc_home_end(&p->home, p->o.on_log != NULL ? lc_log_say : NULL, p);
   lacus_poll(p, 0, 0);
   lc_shared_release(&p->head);
   return dropped;

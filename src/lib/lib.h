@@ -9,13 +9,14 @@
 #include <lua.h>
 
 #include "../lacus.h"
+#include "../pool/fault.h"
 #include "../pool/pool.h"
 
 /* Names of metatables in the registry. */
 #define LC_POOL "lacus.pool"
 #define LC_RESULTS "lacus.results"
 #define LC_FUTURE "lacus.future"
-#define LC_ERROR "lacus.error"
+#define LC_ERROR LC_FAULT_OBJECT
 
 void lc_lib_error (lua_State *L);
 void lc_lib_results (lua_State *L);
@@ -32,10 +33,14 @@ int lc_lib_worker (lua_State *L);
 ** finished, when the state closes. May raise (memory). */
 void lc_lib_hurry (lua_State *L);
 
+/* It has not, or all is well by now. While the state closes and waits for what was
+** submitted, `fn` is told, and may end that: see pool/home.h. May raise (memory). */
+void lc_lib_linger (lua_State *L, LingerFn fn, void *ud);
+
 /* Puts luaopen_lacus and the embedded sugar into package.preload. */
 void lc_lib_preload (lua_State *L);
 
-/* --- lib_results.c ------------------------------------------------------- */
+/* --- lib_map.c, lib_results.c --------------------------------------------- */
 
 /*
 ** pool:map. Source, function and options are at stack positions 2 to 4; they
@@ -90,6 +95,10 @@ void lc_lib_error_private (lua_State *L);
 */
 void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
                         const Batch *b);
+
+/* Raises the error object on top, which then knows where it was asked for: the
+** stack from `level` on, as luaL_traceback counts. */
+int lc_lib_raise (lua_State *L, int level);
 
 /* Pushes an error object that came about on this side: the message is on
 ** top, and is replaced by the object. */

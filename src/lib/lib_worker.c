@@ -6,6 +6,7 @@
 #include <lualib.h>
 
 #include "lib.h"
+#include "sandbox.h"
 
 /* A task must not end the host: it fails instead. */
 static int l_worker_exit (lua_State *L) {
@@ -41,8 +42,11 @@ static void worker_describe (lua_State *L) {
 }
 
 int lc_lib_worker (lua_State *L) {
-  lc_home_open(L, lc_worker_of(L));
-  luaL_openlibs(L);
+  Worker *w = lc_worker_of(L);
+  unsigned libs = lc_crew_worker(w)->pool->libs;
+  lc_home_open(L, w);
+  if (libs == 0) luaL_openlibs(L);
+  else lc_sandbox_open(L, libs);
   lc_lib_random(L);
   lc_lib_coroutine(L);
   worker_guard_os(L);
