@@ -153,6 +153,11 @@ typedef struct lacus_pool_options {
                         ** 0: no limit. See lacus_submit */
   double linger;        /* seconds that lacus_pool_close waits for what was
                         ** submitted; 0: what has not begun is dropped */
+  size_t memory;        /* bytes that a worker's state may hold; a task that goes
+                        ** over fails with kind "memory"; 0: no limit */
+  const char *const *libs;  /* names of the standard libraries that workers
+                        ** have besides base, and NULL at the end: a sandbox,
+                        ** which takes no bytecode either; NULL: all */
   double grace;         /* seconds that what is stopped has to end; then its
                         ** worker is abandoned; 0: two seconds */
   uint64_t recycle;     /* tasks after which a worker's state is replaced */

@@ -194,7 +194,7 @@ static int l_gate (lua_State *L, void *data) {
 }
 
 typedef struct Told {
-  int lines, closed, stopped;              /* atomic */
+  int lines, warned, closed, stopped;      /* atomic */
 } Told;
 
 static void on_close (lua_State *L, void *ud) {
@@ -209,8 +209,10 @@ static void on_stop (void *ud, int worker, const char *name) {
 
 static void on_log (void *ud, int kind, const char *worker, const char *line,
                     size_t len) {
-  (void)kind; (void)worker; (void)line; (void)len;
-  __atomic_add_fetch(&((Told *)ud)->lines, 1, __ATOMIC_SEQ_CST);
+  Told *told = (Told *)ud;
+  int ours = kind == LACUS_LOG_WARN && strcmp(worker, "lacus") == 0
+             && strlen(line) == len;
+  __atomic_add_fetch(ours ? &told->warned : &told->lines, 1, __ATOMIC_SEQ_CST);
 }
 
 static void gate_free (Gate *g, int before) {
@@ -224,7 +226,7 @@ static void gate_free (Gate *g, int before) {
 static void test_a_worker_stuck_in_c_is_abandoned (void) {
   Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
   Counter counter = { 0, 0, 0 };
-  Told told = { 0, 0, 0 };
+  Told told = { 0, 0, 0, 0 };
   lacus_pool_options o = blank();
   lacus_future *f;
   lacus_pool *p;
@@ -244,6 +246,7 @@ static void test_a_worker_stuck_in_c_is_abandoned (void) {
   while (!g.inside) pthread_cond_wait(&g.changed, &g.lock);
   pthread_mutex_unlock(&g.lock);
   lacus_pool_close(p);
+  CHECK_INT(told.warned, 1);
   CHECK(lacus_future_state(f) >= LACUS_FAILED);
   lacus_future_free(f);
   CHECK_INT(__atomic_load_n(&told.closed, __ATOMIC_SEQ_CST), 1);

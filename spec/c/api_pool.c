@@ -122,6 +122,32 @@ static void test_on_open_takes_libraries_away (void) {
   lua_close(L);
 }
 
+static void test_libs_and_memory_bound_what_tasks_have (void) {
+  static const char *const few[] = { "string", "table", NULL };
+  static const char *const wrong[] = { "string", "sockets", NULL };
+  lua_State *L = host_new();
+  lacus_pool_options o = blank();
+  lacus_error err;
+  lacus_pool *p;
+  o.libs = wrong;
+  CHECK(lacus_pool_new(&o, &err) == NULL);
+  CHECK(strstr(err.text, "'sockets'") != NULL);
+  o.libs = few;
+  o.memory = 1024 * 1024;
+  p = lacus_pool_new(&o, NULL);
+  REQUIRE(p != NULL);
+  lacus_pool_push(L, p);
+  lua_setglobal(L, "pool");
+  host_run(L, "assert(pool:submit(function() "
+              "return io == nil and os == nil and string ~= nil "
+              "and load(string.dump and 'x' or 'return 1') ~= nil end):get()) "
+              "ok, why = pcall(function() return pool:submit(function() "
+              "return #('x'):rep(2000000) end):get() end) "
+              "assert(why.kind == 'memory')");
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
 /* --- refusals ------------------------------------------------------------------ */
 
 static void refused (const lacus_pool_options *o, const char *why) {
@@ -429,6 +455,7 @@ int main (void) {
   RUN(test_opening_can_fail_at_every_allocation);
   RUN(test_the_smallest_stack_holds_what_lua_allows);
   RUN(test_on_open_takes_libraries_away);
+  RUN(test_libs_and_memory_bound_what_tasks_have);
   RUN(test_a_task_that_the_allocator_stops_fails_alone);
   RUN(test_versions);
   return check_end();

@@ -7,6 +7,7 @@
 #include <lauxlib.h>
 
 #include "../base/clock.h"
+#include "../lib/sandbox.h"
 #include "../pool/env.h"
 #include "../run/state.h"
 #include "../value/object.h"
@@ -78,6 +79,7 @@ static const char *opt_wrong (const lacus_pool_options *o) {
 typedef struct Opening {
   lacus_pool *p;
   const char *init;
+  unsigned libs;
   Message env;
 } Opening;
 
@@ -91,10 +93,22 @@ static void open_env (lua_State *L, Codec *c, Opening *o) {
     luaL_error(L, "not enough memory");
 }
 
+static unsigned open_libs (lua_State *L, const char *const *names) {
+  lua_Integer n = 0;
+  if (names == NULL) return 0;
+  lua_newtable(L);
+  for (; *names != NULL; names++) {
+    lua_pushstring(L, *names);
+    lua_rawseti(L, -2, ++n);
+  }
+  return lc_sandbox_libs(L, -1);
+}
+
 /* Protected: (opening), in a state that is made for it. */
 static int open_write (lua_State *L) {
   Opening *o = (Opening *)lua_touserdata(L, 1);
   Codec *c = lc_codec_open(L, o->p->mem);
+  o->libs = open_libs(L, o->p->o.libs);
   lc_work_write(L, c, o->p);
   if (o->p->o.from == NULL) open_env(L, c, o);
   return 0;
@@ -198,6 +212,10 @@ static void open_pool (Opening *o, lacus_error *err) {
   options.stepped = p->o.slots > 0;
   options.name = p->o.name != NULL ? p->o.name : "worker";
   options.recycle = p->o.recycle;
+  options.memory = p->o.memory;
+  options.libs = o->libs;
+  options.memory = p->o.memory;
+  options.libs = o->libs;
   options.seeded = p->o.seeded;
   options.seed = p->o.seed;
   options.stack = p->o.stack;
@@ -249,6 +267,7 @@ static int pool_open (lacus_pool *p, lacus_error *err) {
   lc_message_drop(&o.env);
   p->o.from = NULL;
   p->o.name = p->o.init = NULL;
+  p->o.libs = NULL;
   return p->pool != NULL;
 }
 
