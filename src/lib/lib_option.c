@@ -14,6 +14,7 @@ int lc_option_integer (lua_State *L, int idx, lua_Integer *n) {
 }
 
 int lc_option_number (lua_State *L, int idx, lua_Number *x) {
+  *x = 0;
   if (lua_type(L, idx) != LUA_TNUMBER) return 0;
   *x = lua_tonumber(L, idx);
   return *x == *x;
