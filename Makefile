@@ -19,6 +19,11 @@ LUA_LMOD ?= $(PREFIX)/share/lua/5.4
 LUA_INCDIR ?=
 LUA_LIB    ?=
 
+# Line editing for the REPL: 1 or 0; empty: 1 where readline's header is found.
+# READLINE_LIBS links it.
+READLINE ?=
+READLINE_LIBS ?= -lreadline
+
 # What the tests run with: stock Lua (found if empty), busted, LuaRocks.
 LUA      ?=
 BUSTED   ?=
@@ -44,10 +49,12 @@ pool   := $(patsubst %,src/pool/%.c,call batch env fault home stream future run 
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option lib_error lib_wait lib_future lib_generate \
 	lib_results lib_random lib_pool lib_coroutine lib_worker lib)
-host   := $(patsubst %,src/host/%.c,call options main)
+host   := $(patsubst %,src/host/%.c,call options line repl main)
 
 # Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.
 sugar  := $(filter-out %/types.lua,$(sort $(wildcard lua/lacus/*.lua)))
+# The Lua part of the REPL, embedded in the host.
+scripts := $(sort $(wildcard src/host/*.lua))
 
 # Programs: each file is one.
 ctests := $(sort $(wildcard spec/c/*.c))
@@ -77,6 +84,11 @@ lua_lib   = $(call once,lua_lib,$(call find_lua,lib))
 lua_exe   = $(call once,lua_exe,$(call find_lua,exe))
 busted    = $(call once,busted,$(or $(BUSTED),$(shell command -v busted)))
 
+find_readline = $(shell $(CC) -E -xc $(CPPFLAGS) -include stdio.h \
+	-include readline/readline.h /dev/null >/dev/null 2>&1 && echo 1 || echo 0)
+readline  = $(call once,readline,$(or $(READLINE),$(find_readline)))
+with_readline = $(filter 1,$(readline))
+
 # The host binary holds all of the Lua core and exports its API, and nothing
 # else, so that stock C modules share the one core. A module links no Lua.
 ifeq ($(shell uname),Darwin)
@@ -93,7 +105,7 @@ endif
 gen      := build/gen
 core_src := $(base) $(value) $(run) $(pool) $(shared) $(lib) $(gen)/sugar.c
 core_obj := $(core_src:%.c=$(BUILD)/obj/host/%.o)
-host_obj := $(host:%.c=$(BUILD)/obj/host/%.o)
+host_obj := $(host:%.c=$(BUILD)/obj/host/%.o) $(BUILD)/obj/host/$(gen)/scripts.o
 mod_obj  := $(core_src:%.c=$(BUILD)/obj/module/%.o)
 core     := $(BUILD)/obj/core.a
 lacus    := $(BUILD)/lacus
@@ -108,6 +120,7 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 endif
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
+.SECONDEXPANSION:
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all host module run test check bench bench-value install uninstall clean \
@@ -137,7 +150,7 @@ $(core): $(core_obj) Makefile
 
 $(lacus): $(core_obj) $(host_obj) $(gen)/lua.list
 	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $(host_obj) \
-	$(core_obj) $(export_lua) -lm -ldl -pthread
+	$(core_obj) $(export_lua) $(if $(with_readline),$(READLINE_LIBS)) -lm -ldl -pthread
 
 $(module): $(mod_obj)
 	@mkdir -p $(@D)
@@ -154,7 +167,18 @@ $(gen)/lua.list: Makefile
 
 # The folder is a prerequisite too: a file that goes away counts as a change.
 $(gen)/sugar.c: $(gen)/embed $(sugar) $(wildcard lua/lacus)
-	$(call say,EMBED ,$@)$(gen)/embed $(sugar) > $@
+	$(call say,EMBED ,$@)$(gen)/embed lib/sugar.h lc_sugar $(sugar) > $@
+
+$(gen)/scripts.c: $(gen)/embed $(scripts) $(wildcard src/host)
+	$(call say,EMBED ,$@)$(gen)/embed host/script.h lc_host_scripts $(scripts) > $@
+
+# Another value of READLINE builds line.o anew.
+$(BUILD)/obj/host/src/host/line.o: $(BUILD)/readline-$$(readline)
+$(BUILD)/obj/host/src/host/line.o: lc_flags += $(if $(with_readline),-DLACUS_READLINE)
+$(BUILD)/readline-%:
+	@mkdir -p $(@D)
+	@rm -f $(BUILD)/readline-*
+	@touch $@
 
 $(gen)/embed: tools/embed.c | need
 	@mkdir -p $(@D)
@@ -250,13 +274,13 @@ warn-gcc warn-clang: warn-%:
 	else tools/tally skipped warnings-$* 'no $*'; fi
 
 # The amalgamation is to compile as C++ too.
-cplusplus: $(gen)/sugar.c
+cplusplus: $(gen)/sugar.c $(gen)/scripts.c
 	@if command -v g++ >/dev/null; then $(tally) check c++ g++ -x c++ -std=gnu++23 \
-	  -Wall -Wextra -fsyntax-only -Isrc $(lua_flags) -DLACUS_EMBED $(core_src) $(host); \
+	  -Wall -Wextra -fsyntax-only -Isrc $(lua_flags) -DLACUS_EMBED $(core_src) $(host) $(gen)/scripts.c; \
 	else tools/tally skipped c++ 'no g++'; fi
 
 # These build in folders of their own, but share what is generated.
-warn-gcc warn-clang tsan asan: $(gen)/sugar.c $(gen)/lua.list
+warn-gcc warn-clang tsan asan: $(gen)/sugar.c $(gen)/scripts.c $(gen)/lua.list
 
 # The heads of the models say what is run; MODEL=word for some of it.
 model:

@@ -30,6 +30,9 @@ void lc_cond_wait (Cond *c, Mutex *m);
 /* 0 when `deadline` (lc_now's nanoseconds) has passed, else 1. */
 int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline);
 
+/* More threads than this, for one pool, are a mistake and not a wish. */
+#define LC_WORKERS_MOST 1024
+
 typedef void (*ThreadMain)(void *ud);
 
 /* The signal that tells a thread to look up. Ignored unless somebody has use

@@ -94,6 +94,14 @@ void lc_lib_hurry (lua_State *L) {
   lc_home_open(L, NULL)->hurry = 1;
 }
 
+void lc_lib_cancel (lua_State *L) {
+  lc_home_cancel(lc_home_open(L, NULL));
+}
+
+void lc_lib_set_workers (lua_State *L, int n) {
+  lc_home_set_workers(L, n);
+}
+
 /* One module for each state, however often its loader is called (busted
 ** unloads modules): so what has been captured is still known by its name. */
 static const char lacus_module = 0;

@@ -49,6 +49,14 @@ int lc_lib_worker (lua_State *L);
 ** finished, when the state closes. May raise (memory). */
 void lc_lib_hurry (lua_State *L);
 
+/* Ctrl-C at a prompt: what the pools of this state have queued is cancelled;
+** the pools live on. May raise (memory). */
+void lc_lib_cancel (lua_State *L);
+
+/* Before lacus is required in this state: its pools have `n` workers, not as
+** many as there are processors, unless they ask for a number. May raise. */
+void lc_lib_set_workers (lua_State *L, int n);
+
 /* Puts luaopen_lacus and the embedded sugar into package.preload. */
 void lc_lib_preload (lua_State *L);
 

@@ -41,7 +41,9 @@ static void worker_describe (lua_State *L) {
 }
 
 int lc_lib_worker (lua_State *L) {
-  lc_home_open(L, lc_worker_of(L));
+  Worker *w = lc_worker_of(L);
+  lc_home_set_workers(L, lc_crew_worker(w)->pool->default_workers);
+  lc_home_open(L, w);
   luaL_openlibs(L);
   lc_lib_random(L);
   lc_lib_coroutine(L);

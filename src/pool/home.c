@@ -13,6 +13,23 @@ static const char home_key = 0;
 ** 20 microseconds. */
 #define HOME_SPIN_NS 20000
 
+/* In the registry: see lc_home_set_workers. */
+#define HOME_WORKERS "lacus.workers"
+
+void lc_home_set_workers (lua_State *L, int n) {
+  lua_pushinteger(L, n);
+  lua_setfield(L, LUA_REGISTRYINDEX, HOME_WORKERS);
+}
+
+static int home_workers (lua_State *L, int otherwise) {
+  int isint;
+  lua_Integer n;
+  lua_getfield(L, LUA_REGISTRYINDEX, HOME_WORKERS);
+  n = lua_tointegerx(L, -1, &isint);
+  lua_pop(L, 1);
+  return isint ? (int)n : otherwise;
+}
+
 static int home_gc (lua_State *L) {
   Home *h = (Home *)lua_touserdata(L, 1);
   Resident *r;
@@ -49,6 +66,7 @@ static Home *home_new (lua_State *L, Worker *worker) {
   if (!h->has_lock || !h->has_parker)
     luaL_error(L, "lacus: the system gives no lock");
   h->cpus = lc_cpus();
+  h->workers = home_workers(L, h->cpus);
   h->spin_ns = h->cpus > 1 ? HOME_SPIN_NS : 0;
   return h;
 }
@@ -81,6 +99,11 @@ int lc_home_help (Home *h, uint64_t *until) {
   for (r = h->residents; r != NULL; r = r->next)
     if (r->kind->help != NULL && r->kind->help(r, until)) return 1;
   return 0;
+}
+
+void lc_home_cancel (Home *h) {
+  Resident *r;
+  for (r = h->residents; r != NULL; r = r->next) r->kind->cancel(r);
 }
 
 /* Takes one that is gone off the list. */

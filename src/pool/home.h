@@ -29,6 +29,7 @@ typedef struct ResidentKind {
   /* For one that runs on the home's own thread, else NULL: runs one task; or
   ** gives 0 and puts the time of its next timer into *until, if earlier. */
   int (*help) (Resident *r, uint64_t *until);
+  void (*cancel) (Resident *r);    /* drops what waits to be run; lives on */
 } ResidentKind;
 
 struct Resident {
@@ -43,6 +44,7 @@ typedef struct Home {
   Codec *codec;
   struct Worker *worker;  /* whose state this is; NULL: not a worker's */
   int cpus;               /* that this process may use */
+  int workers;            /* of a pool that asks for no number */
   uint64_t spin_ns;       /* how long a wait may spin before it sleeps */
   /* the state's own thread */
   int helpers;            /* residents that run on it */
@@ -63,6 +65,10 @@ typedef struct Home {
 */
 Home *lc_home_open (lua_State *L, struct Worker *worker);
 
+/* Before the home is made: what its `workers` is to be, not the processors.
+** May raise (memory). */
+void lc_home_set_workers (lua_State *L, int n);
+
 /* `r` has been opened here. */
 void lc_home_add (Home *h, Resident *r);
 /* The home's thread has to wait: runs one task that nobody else would, or
@@ -70,6 +76,8 @@ void lc_home_add (Home *h, Resident *r);
 int lc_home_help (Home *h, uint64_t *until);
 /* Whether that can be worth asking. */
 static inline int lc_home_helps (const Home *h) { return h->helpers > 0; }
+/* What waits to be run in the residents is dropped. */
+void lc_home_cancel (Home *h);
 /* Frees those that are gone. */
 void lc_home_sweep (Home *h);
 
