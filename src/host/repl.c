@@ -71,18 +71,21 @@ static const char *next_candidate (void *ud, const char *word, int i) {
 
 /* ---- reading ---- */
 
+/* (name, usual): the global of that name as a string, or the usual prompt. */
 static int run_prompt (lua_State *L) {
-  luaL_tolstring(L, 1, NULL);
+  if (lua_getglobal(L, lua_tostring(L, 1)) == LUA_TNIL) lua_pop(L, 1);
+  luaL_tolstring(L, -1, NULL);
   return 1;
 }
 
-/* Pushes the prompt: the global, as a string, or the usual one. */
+/* Pushes the prompt; a global that cannot be had, or shown, counts for nothing. */
 static const char *push_prompt (lua_State *L, const char *global,
                                 const char *usual) {
   lua_pushcfunction(L, run_prompt);
-  if (lua_getglobal(L, global) == LUA_TNIL
-      || lua_pcall(L, 1, 1, 0) != LUA_OK) {
-    lua_settop(L, 0);
+  lua_pushstring(L, global);
+  lua_pushstring(L, usual);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+    lua_pop(L, 1);
     lua_pushstring(L, usual);
   }
   return lua_tostring(L, -1);
