@@ -11,6 +11,7 @@ LDFLAGS  ?=
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 BINDIR   ?= $(PREFIX)/bin
+MANDIR   ?= $(PREFIX)/share/man
 LUA_CMOD ?= $(PREFIX)/lib/lua/5.4
 LUA_LMOD ?= $(PREFIX)/share/lua/5.4
 
@@ -48,7 +49,7 @@ run    := $(patsubst %,src/run/%.c,heap interrupt timer fiber state worker)
 pool   := $(patsubst %,src/pool/%.c,call batch env fault home stream future run crew schedule watch post pool)
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option lib_error lib_wait lib_future lib_generate \
-	lib_results lib_random lib_pool lib_coroutine lib_worker lib)
+	lib_results lib_random lib_pool lib_coroutine lib_process lib_worker lib)
 host   := $(patsubst %,src/host/%.c,call options line repl main)
 
 # Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.
@@ -129,7 +130,7 @@ MAKEFLAGS += --no-print-directory
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
 	model \
-	warn-gcc warn-clang cplusplus print-sources
+	warn-gcc warn-clang cplusplus print-sources testes install-host
 
 say = $(if $(V),,@echo '  $(1)' '$(2)';)
 
@@ -252,6 +253,11 @@ rock:
 examples: host
 	@$(spec_env) $(tally) tests examples $(lacus) tools/examples.lua
 
+# Lua's own test suite: docs/lua-tests.md says where it is.
+testes: host
+	@$(spec_env) LUA_CFLAGS='$(lua_flags)' CC='$(CC)' LIMIT=$$(( $(LIMIT) * 2 )) \
+	  tools/tally tests testes $(lacus) tools/testes.lua '$(TESTES)'
+
 symbols: all
 	@LUA=$(lua_exe) $(tally) tests symbols tools/symbols $(lacus) $(module)
 
@@ -315,15 +321,21 @@ fuzz: $(fuzz_bin)
 
 # ---- installing --------------------------------------------------------------------------
 
-install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LUA_CMOD) $(DESTDIR)$(LUA_LMOD)/lacus
-	install -m 755 build/lacus $(DESTDIR)$(BINDIR)/lacus
+# The command and its manual.
+install-host: host
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -m 755 $(lacus) $(DESTDIR)$(BINDIR)/lacus
+	install -m 644 docs/lacus.1 $(DESTDIR)$(MANDIR)/man1/lacus.1
+
+install: all install-host
+	install -d $(DESTDIR)$(LUA_CMOD) $(DESTDIR)$(LUA_LMOD)/lacus
 	install -m 755 build/module/lacus.so $(DESTDIR)$(LUA_CMOD)/lacus.so
 	for f in $(wildcard lua/lacus/*.lua); do \
 	  install -m 644 $$f $(DESTDIR)$(LUA_LMOD)/lacus/ || exit 1; done
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/lacus $(DESTDIR)$(LUA_CMOD)/lacus.so
+	rm -f $(DESTDIR)$(BINDIR)/lacus $(DESTDIR)$(MANDIR)/man1/lacus.1
+	rm -f $(DESTDIR)$(LUA_CMOD)/lacus.so
 	rm -rf $(DESTDIR)$(LUA_LMOD)/lacus
 
 clean:
@@ -347,4 +359,5 @@ help:
 	@echo 'parts of check: $(check_parts)'
 	@echo 'make specs-host SPEC=spec/x_spec.lua SPEC_FLAGS="--filter=word"'
 	@echo 'make fuzz       SECONDS=seconds a target; needs clang'
+	@echo 'make testes     TESTES=folder of Lua'"'"'s own tests (docs/lua-tests.md)'
 	@echo 'make model      spec/model/ checked by spin      (MODEL=word of a line)'

@@ -74,6 +74,7 @@ build = {
         "src/lib/lib_results.c",
         "src/lib/lib_random.c",
         "src/lib/lib_coroutine.c",
+        "src/lib/lib_process.c",
         "src/lib/lib_worker.c",
       },
     },

@@ -42,6 +42,9 @@ void lc_lib_pool (lua_State *L);
 /* In a worker's state: replaces functions of the library `coroutine`. */
 void lc_lib_coroutine (lua_State *L);
 
+/* In a worker's state: programs that io.popen and os.execute start. */
+void lc_lib_process (lua_State *L);
+
 /* The libraries of a worker's state (PoolOptions.libraries). */
 int lc_lib_worker (lua_State *L);
 

@@ -158,6 +158,8 @@ static int l_co_wrap (lua_State *L) {
 /* What it is that cannot be closed; NULL if it can. */
 static const char *co_stands (lua_State *L, lua_State *co) {
   lua_Debug ar;
+  Fiber *f = co_fibers(L)->current;
+  if (co != L && f != NULL && f->co == co) return "normal";   /* the task's own */
   if (lc_worker_owns(co) || co == L) return "running";
   return lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar) ? "normal" : NULL;
 }

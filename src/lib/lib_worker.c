@@ -49,6 +49,7 @@ int lc_lib_worker (lua_State *L) {
   lc_lib_coroutine(L);
   worker_guard_os(L);
   worker_guard_hooks(L);
+  lc_lib_process(L);
   worker_describe(L);
   lc_lib_preload(L);
   return 0;

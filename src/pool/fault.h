@@ -20,8 +20,8 @@
 #define LC_FAULT_LOST "lost"
 
 /*
-** Message handler for the protected calls of tasks: turns the error value
-** into what lc_fault_open reads: value, message and traceback in one.
+** Message handler for the protected calls of tasks: leaves the value as it is,
+** and notes message and traceback for lc_fault_open.
 */
 int lc_fault_handler (lua_State *L);
 

@@ -1,0 +1,45 @@
+/*
+** lib_process.c: io.popen and os.execute of a worker's state. A worker's thread
+** blocks signals, and a program that it starts would inherit that: neither
+** Ctrl-C nor kill would end it. So the thread blocks none while it starts one.
+*/
+#if !defined(_POSIX_C_SOURCE)
+#define _POSIX_C_SOURCE 200809L
+#endif
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <lauxlib.h>
+#include <lualib.h>
+
+#include "lib.h"
+
+/* Upvalue 1 is the standard function. */
+static int l_process_start (lua_State *L) {
+  sigset_t none, before;
+  int status;
+  if (!lua_isnoneornil(L, 1)) luaL_checkstring(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, &before);
+  status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
+static void process_wrap (lua_State *L, const char *library,
+                          const char *name) {
+  if (lua_getglobal(L, library) == LUA_TTABLE) {
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, l_process_start, 1);
+    lua_setfield(L, -2, name);
+  }
+  lua_pop(L, 1);
+}
+
+void lc_lib_process (lua_State *L) {
+  process_wrap(L, LUA_IOLIBNAME, "popen");
+  process_wrap(L, LUA_OSLIBNAME, "execute");
+}
