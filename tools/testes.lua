@@ -28,7 +28,10 @@ local DIFFERS = {
   },
 }
 
-local passed, failed = 0, 0
+-- These set hooks; tasks may not have debug.sethook.
+local HOOKS = { coroutine = true, db = true, locals = true }
+
+local passed, failed, skipped = 0, 0, 0
 
 local function result(what, got, ended)
   if got.status == 0 and got.out:find(ended, 1, true) then
@@ -70,10 +73,21 @@ local function run(words)
   return proc.run({ "sh", "-c", (": | %s %s 2>&1"):format(lacus, words) }, { dir = work, limit = LIMIT })
 end
 
+-- main.lua reads the number of a process from a pipe on which that process has a word,
+-- too; whoever comes first. The test fails when that is the process, so: again.
+local function run_mode(mode)
+  local got
+  for _ = 1, 5 do
+    os.remove(work .. "/time.txt")
+    got = run(("-W -e '%s' all.lua"):format(mode))
+    if got.status == 0 or not got.out:find "background, pid 1[25]%)\n" then break end
+  end
+  return got
+end
+
 local function run_all()
   for _, mode in ipairs { "_U=true", "_port=true", "" } do
-    os.remove(work .. "/time.txt")
-    result(("all.lua %s"):format(mode), run(("-W -e '%s' all.lua"):format(mode)), "final OK !!!")
+    result("all.lua " .. (mode ~= "" and mode or "in full"), run_mode(mode), "final OK !!!")
   end
 end
 
@@ -104,14 +118,23 @@ local function edit(name)
   f:close()
 end
 
+local function has_hooks()
+  return run([[-e 'print(require "lacus".pool(1):submit(function() return debug.sethook ~= nil end):get())']])
+    .out:find "true"
+end
+
 local function run_in_workers()
+  local hooks = has_hooks()
   local f = assert(io.open(work .. "/harness", "w"))
   f:write(HARNESS)
   f:close()
   local files <close> = io.popen(("cd %s && ls *.lua"):format(work))
   for file in files:lines() do
     local name = file:gsub("%.lua$", "")
-    if not NOT_ALONE[name] then
+    if HOOKS[name] and not hooks then
+      skipped = skipped + 1
+      print("skipped in a worker: " .. file .. ": debug.sethook is not there")
+    elseif not NOT_ALONE[name] then
       if DIFFERS[name] then edit(name) end
       result("in a worker: " .. file, run("harness " .. file), "the task has ended")
     end
@@ -122,5 +145,5 @@ build_libs()
 run_all()
 run_in_workers()
 proc.run { "rm", "-rf", work }
-print(("%d passed, %d failed"):format(passed, failed))
+print(("%d passed, %d failed, %d skipped"):format(passed, failed, skipped))
 os.exit(failed == 0)

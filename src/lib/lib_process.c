@@ -16,10 +16,9 @@
 #include "lib.h"
 
 /* Upvalue 1 is the standard function. */
-static int l_process_start (lua_State *L) {
+static int process_start (lua_State *L) {
   sigset_t none, before;
   int status;
-  if (!lua_isnoneornil(L, 1)) luaL_checkstring(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
   sigemptyset(&none);
@@ -29,17 +28,27 @@ static int l_process_start (lua_State *L) {
   return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
+static int l_process_popen (lua_State *L) {
+  luaL_checkstring(L, 1);
+  return process_start(L);
+}
+
+static int l_process_execute (lua_State *L) {
+  luaL_optstring(L, 1, NULL);
+  return process_start(L);
+}
+
 static void process_wrap (lua_State *L, const char *library,
-                          const char *name) {
+                          const char *name, lua_CFunction start) {
   if (lua_getglobal(L, library) == LUA_TTABLE) {
     lua_getfield(L, -1, name);
-    lua_pushcclosure(L, l_process_start, 1);
+    lua_pushcclosure(L, start, 1);
     lua_setfield(L, -2, name);
   }
   lua_pop(L, 1);
 }
 
 void lc_lib_process (lua_State *L) {
-  process_wrap(L, LUA_IOLIBNAME, "popen");
-  process_wrap(L, LUA_OSLIBNAME, "execute");
+  process_wrap(L, LUA_IOLIBNAME, "popen", l_process_popen);
+  process_wrap(L, LUA_OSLIBNAME, "execute", l_process_execute);
 }
