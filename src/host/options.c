@@ -21,6 +21,12 @@ static const char usage[] =
   "  --        stop handling options\n"
   "  -         stop handling options and execute stdin\n";
 
+static const char variables[] =
+  "Environment variables are:\n"
+  "  LUA_INIT, LUA_PATH, LUA_CPATH   as for lua; with _5_4, too\n"
+  "  LACUS_WORKERS   n, as -j n\n"
+  "  LACUS_HISTORY   file that keeps what was typed (~/.lacus_history)\n";
+
 static int is_alone (const char *word) {
   return word[2] == '\0';
 }
@@ -92,6 +98,7 @@ const char *lc_option_argument (char **argv, int *i) {
 
 void lc_options_help (const char *program) {
   printf(usage, program);
+  fputs(variables, stdout);
   fflush(stdout);
 }
 
