@@ -123,14 +123,13 @@ ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 endif
 MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
-.SECONDEXPANSION:
 .SECONDARY:
 .SUFFIXES:
 .PHONY: all host module run test check bench bench-value install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
 	model \
-	warn-gcc warn-clang cplusplus print-sources testes install-host
+	warn-gcc warn-clang cplusplus print-sources testes install-host always
 
 say = $(if $(V),,@echo '  $(1)' '$(2)';)
 
@@ -175,13 +174,12 @@ $(gen)/sugar.c: $(gen)/embed $(sugar) $(wildcard lua/lacus)
 $(gen)/scripts.c: $(gen)/embed $(scripts) $(wildcard src/host)
 	$(call say,EMBED ,$@)$(gen)/embed host/script.h lc_host_scripts $(scripts) > $@
 
-# Another value of READLINE builds line.o anew.
-$(BUILD)/obj/host/src/host/line.o: $(BUILD)/readline-$$(readline)
+# Another value of READLINE than last time builds line.o anew.
+$(BUILD)/obj/host/src/host/line.o: $(BUILD)/readline
 $(BUILD)/obj/host/src/host/line.o: lc_flags += $(if $(with_readline),-DLACUS_READLINE)
-$(BUILD)/readline-%:
+$(BUILD)/readline: always
 	@mkdir -p $(@D)
-	@rm -f $(BUILD)/readline-*
-	@touch $@
+	@echo '$(readline)' | cmp -s - $@ || echo '$(readline)' > $@
 
 $(gen)/embed: tools/embed.c | need
 	@mkdir -p $(@D)
@@ -194,9 +192,9 @@ $(gen)/embed: tools/embed.c | need
 
 # `need` only says what is missing; run, test, check and bench install it.
 need:
-	@LUA_INCDIR='$(LUA_INCDIR)' LUA_LIB='$(LUA_LIB)' tools/setup --report build
+	@LUA_INCDIR='$(LUA_INCDIR)' LUA_LIB='$(LUA_LIB)' READLINE='$(READLINE)' tools/setup --report build
 setup-build setup-test setup-check: setup-%:
-	@LUA_INCDIR='$(LUA_INCDIR)' LUA_LIB='$(LUA_LIB)' tools/setup $*
+	@LUA_INCDIR='$(LUA_INCDIR)' LUA_LIB='$(LUA_LIB)' READLINE='$(READLINE)' tools/setup $*
 
 # ---- running -----------------------------------------------------------------------
 

@@ -86,7 +86,8 @@ describe("programs #host", function()
     assert.equal(0, same(path, lint).status)
     words[#words + 1] = "list"
     assert.equal(0, same(path, words).status)
-    assert.matches("Could not|No file|Error", same(path, { "--lua-version=5.4", "lint", "/nowhere/at-all-1.rockspec" }).err)
+    local missing = same(path, { "--lua-version=5.4", "lint", "/nowhere/at-all-1.rockspec" })
+    assert.matches("^%s*Error: ", missing.err)
     os.execute("rm -r " .. dir)
   end)
 
