@@ -51,6 +51,10 @@ void lc_thread_detach (Thread *t);
 void lc_thread_self (Thread *t);
 /* Sends LACUS_SIGNAL. Before it was joined or detached. */
 void lc_thread_signal (Thread *t);
+/* The signals that this thread blocks: none from here on; *before again. */
+typedef struct SignalMask { sigset_t set; } SignalMask;
+void lc_thread_unblock (SignalMask *before);
+void lc_thread_block (const SignalMask *before);
 /* Gives the processor away for a moment. */
 void lc_thread_yield (void);
 

@@ -235,7 +235,7 @@ static int run_cancel (lua_State *L) {
   return 0;
 }
 
-/* Ctrl-C stops what runs elsewhere for this state, too. */
+/* Ctrl-C stops what runs in workers for this state, too. */
 static void cancel_tasks (lua_State *L) {
   lua_pushcfunction(L, run_cancel);
   if (lua_pcall(L, 0, 0, 0) != LUA_OK) lua_pop(L, 1);

@@ -8,6 +8,7 @@
 #include <lualib.h>
 
 #include "../base/clock.h"
+#include "../value/object.h"
 #include "body.h"
 #include "generator.h"
 #include "range.h"
@@ -94,8 +95,12 @@ void lc_lib_hurry (lua_State *L) {
   lc_home_open(L, NULL)->hurry = 1;
 }
 
+static void lacus_cancel_future (Shared *s) {
+  lc_future_cancel(lc_future_from(s));
+}
+
 void lc_lib_cancel (lua_State *L) {
-  lc_home_cancel(lc_home_open(L, NULL));
+  lc_object_each(L, &lc_future_kind.shared, lacus_cancel_future);
 }
 
 void lc_lib_set_workers (lua_State *L, int n) {

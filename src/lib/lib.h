@@ -52,8 +52,8 @@ int lc_lib_worker (lua_State *L);
 ** finished, when the state closes. May raise (memory). */
 void lc_lib_hurry (lua_State *L);
 
-/* Ctrl-C at a prompt: what the pools of this state have queued is cancelled;
-** the pools live on. May raise (memory). */
+/* Ctrl-C at a prompt: the futures that this state holds are cancelled, the pools
+** live on. May raise (memory). */
 void lc_lib_cancel (lua_State *L);
 
 /* Before lacus is required in this state: its pools have `n` workers, not as

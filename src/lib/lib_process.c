@@ -3,28 +3,21 @@
 ** blocks signals, and a program that it starts would inherit that: neither
 ** Ctrl-C nor kill would end it. So the thread blocks none while it starts one.
 */
-#if !defined(_POSIX_C_SOURCE)
-#define _POSIX_C_SOURCE 200809L
-#endif
-
-#include <pthread.h>
-#include <signal.h>
-
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "../base/thread.h"
 #include "lib.h"
 
 /* Upvalue 1 is the standard function. */
 static int process_start (lua_State *L) {
-  sigset_t none, before;
+  SignalMask before;
   int status;
   lua_pushvalue(L, lua_upvalueindex(1));
   lua_insert(L, 1);
-  sigemptyset(&none);
-  pthread_sigmask(SIG_SETMASK, &none, &before);
+  lc_thread_unblock(&before);
   status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  lc_thread_block(&before);
   return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 

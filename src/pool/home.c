@@ -101,11 +101,6 @@ int lc_home_help (Home *h, uint64_t *until) {
   return 0;
 }
 
-void lc_home_cancel (Home *h) {
-  Resident *r;
-  for (r = h->residents; r != NULL; r = r->next) r->kind->cancel(r);
-}
-
 /* Takes one that is gone off the list. */
 static Resident *home_take_gone (Home *h) {
   Resident **at, *r;

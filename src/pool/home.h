@@ -29,7 +29,6 @@ typedef struct ResidentKind {
   /* For one that runs on the home's own thread, else NULL: runs one task; or
   ** gives 0 and puts the time of its next timer into *until, if earlier. */
   int (*help) (Resident *r, uint64_t *until);
-  void (*cancel) (Resident *r);    /* drops what waits to be run; lives on */
 } ResidentKind;
 
 struct Resident {
@@ -76,8 +75,6 @@ void lc_home_add (Home *h, Resident *r);
 int lc_home_help (Home *h, uint64_t *until);
 /* Whether that can be worth asking. */
 static inline int lc_home_helps (const Home *h) { return h->helpers > 0; }
-/* What waits to be run in the residents is dropped. */
-void lc_home_cancel (Home *h);
 /* Frees those that are gone. */
 void lc_home_sweep (Home *h);
 

@@ -295,18 +295,9 @@ static int pool_resident_help (Resident *r, uint64_t *until) {
   return p->inlined && lc_post_step_inlined(p, until);
 }
 
-static int pool_is_future (Task *t) {
-  return lc_sink_kind(((Batch *)t)->sink) == &lc_future_kind;
-}
-
-/* Futures that are queued; maps end with the line that reads them. */
-static void pool_resident_cancel (Resident *r) {
-  lc_schedule_cancel((Pool *)(void *)r, pool_is_future);
-}
-
 static const ResidentKind pool_resident = {
   pool_resident_stop, pool_resident_join, pool_resident_gone,
-  pool_resident_free, pool_resident_help, pool_resident_cancel
+  pool_resident_free, pool_resident_help
 };
 
 

@@ -70,34 +70,6 @@ size_t lc_schedule_stop (Pool *p, const char *why) {
   return sched_drop_tasks(&all);
 }
 
-/* Moves the tasks that `which` names; gives how many. Lock held. */
-static size_t sched_take_some (TaskList *from, int (*which) (Task *t),
-                               TaskList *to) {
-  Task *t, *next;
-  size_t n = 0;
-  for (t = from->first; t != NULL; t = next) {
-    next = t->next;
-    if (t->drop == NULL || !which(t)) continue;
-    lc_tasks_remove(from, t);
-    lc_tasks_push_last(to, t);
-    n++;
-  }
-  return n;
-}
-
-size_t lc_schedule_cancel (Pool *p, int (*which) (Task *t)) {
-  TaskList some = {NULL, NULL};
-  int i;
-  lc_mutex_lock(&p->lock);
-  sched_take_some(&p->queue, which, &some);
-  for (i = 0; i < p->nworkers; i++) {
-    p->nmine -= (int)sched_take_some(&p->workers[i].mine, which, &some);
-    sched_take_some(&p->workers[i].ready, which, &some);
-  }
-  lc_mutex_unlock(&p->lock);
-  return sched_drop_tasks(&some);
-}
-
 /* --- looking for a task -------------------------------------------------- */
 
 static void sched_unlist_idle (Pool *p, PoolWorker *pw) {

@@ -56,10 +56,6 @@ int lc_schedule_help_home (PoolWorker *pw, Home *home, uint64_t *until);
 */
 size_t lc_schedule_stop (Pool *p, const char *why);
 
-/* Drops queued tasks: those for which `which` (under a lock) gives true. Gives
-** the number of scripts' tasks among them. Any thread. */
-size_t lc_schedule_cancel (Pool *p, int (*which) (Task *t));
-
 /* Idle workers look up and let go of functions that nobody will send again
 ** (which may hold the pool). Any thread. */
 void lc_pool_nudge (Pool *p);
