@@ -28,10 +28,7 @@ local DIFFERS = {
   },
 }
 
--- These set hooks; tasks may not have debug.sethook.
-local HOOKS = { coroutine = true, db = true, locals = true }
-
-local passed, failed, skipped = 0, 0, 0
+local passed, failed = 0, 0
 
 local function result(what, got, ended)
   if got.status == 0 and got.out:find(ended, 1, true) then
@@ -59,9 +56,21 @@ local work = os.tmpname()
 os.remove(work)
 assert(proc.run({ "cp", "-R", folder, work }).status == 0)
 
+local function write(path, text)
+  local f = assert(io.open(work .. "/" .. path, "wb"))
+  f:write(text)
+  f:close()
+end
+
+-- Tasks have no debug.sethook, since what stops a task is a hook. The suite sets hooks:
+-- it gets the standard function by a C module.
+local HOOKS = "#include <lua.h>\n#include <lualib.h>\nint luaopen_hooks (lua_State *L) { return luaopen_debug(L); }\n"
+
 -- The modules of libs/ are what attrib.lua requires where it can.
 local function build_libs()
-  for name, source in pairs { lib1 = "lib1", lib11 = "lib11", lib2 = "lib2", lib21 = "lib21", ["lib2-v2"] = "lib22" } do
+  write("libs/hooks.c", HOOKS)
+  for name, source in pairs { lib1 = "lib1", lib11 = "lib11", lib2 = "lib2", lib21 = "lib21", ["lib2-v2"] = "lib22",
+    ["../hooks"] = "hooks" } do
     local got = proc.run(("%s -std=gnu99 -O2 -fPIC -shared %s -o %s.so %s.c"):format(os.getenv "CC" or "cc",
       os.getenv "LUA_CFLAGS" or "", name, source), { dir = work .. "/libs" })
     if got.status ~= 0 then error("libs/" .. source .. ".c: " .. got.err) end
@@ -97,6 +106,8 @@ local lacus, name, host = require "lacus", arg[1], arg[-1]
 local pool = lacus.pool(1)
 pool:submit(function()
   arg = { [0] = name, [-1] = host }
+  debug.sethook = require "hooks".sethook
+  package.loaded.hooks = nil          -- tracebacks would find names in it
   dofile(name)
 end):get()
 pool:close()
@@ -113,28 +124,15 @@ local function edit(name)
     if not at then error(("%s.lua has no line %s"):format(name, pair[1])) end
     text = text:sub(1, at - 1) .. pair[2] .. text:sub(to + 1)
   end
-  f = assert(io.open(path, "wb"))
-  f:write(text)
-  f:close()
-end
-
-local function has_hooks()
-  return run([[-e 'print(require "lacus".pool(1):submit(function() return debug.sethook ~= nil end):get())']])
-    .out:find "true"
+  write(name .. ".lua", text)
 end
 
 local function run_in_workers()
-  local hooks = has_hooks()
-  local f = assert(io.open(work .. "/harness", "w"))
-  f:write(HARNESS)
-  f:close()
+  write("harness", HARNESS)
   local files <close> = io.popen(("cd %s && ls *.lua"):format(work))
   for file in files:lines() do
     local name = file:gsub("%.lua$", "")
-    if HOOKS[name] and not hooks then
-      skipped = skipped + 1
-      print("skipped in a worker: " .. file .. ": debug.sethook is not there")
-    elseif not NOT_ALONE[name] then
+    if not NOT_ALONE[name] then
       if DIFFERS[name] then edit(name) end
       result("in a worker: " .. file, run("harness " .. file), "the task has ended")
     end
@@ -145,5 +143,5 @@ build_libs()
 run_all()
 run_in_workers()
 proc.run { "rm", "-rf", work }
-print(("%d passed, %d failed, %d skipped"):format(passed, failed, skipped))
+print(("%d passed, %d failed"):format(passed, failed))
 os.exit(failed == 0)
