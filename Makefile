@@ -46,10 +46,11 @@ value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted 
 	recall decode_ident encode encode_ident image refuse \
 	record)
 run    := $(patsubst %,src/run/%.c,heap interrupt timer fiber state worker)
-pool   := $(patsubst %,src/pool/%.c,call batch env fault home stream future run crew schedule watch post pool)
+pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit stream future run crew \
+	schedule watch post pool)
 shared :=
-lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option lib_error lib_wait lib_future lib_generate \
-	lib_results lib_random lib_pool lib_coroutine lib_process lib_worker lib)
+lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option map_option lib_error lib_wait lib_future lib_generate \
+	lib_map lib_results lib_random sandbox lib_pool lib_coroutine lib_process lib_worker lib)
 host   := $(patsubst %,src/host/%.c,call options line repl main)
 
 # Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.
@@ -128,6 +129,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all host module run test check bench bench-value install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
+	cppcheck tidy analyze locks coverage memcheck helgrind oom \
 	model \
 	warn-gcc warn-clang cplusplus print-sources testes install-host always
 
@@ -214,7 +216,7 @@ bench-value: $(filter %/value,$(bench_bin))
 # Each part goes on record through tools/tally; a part that crashes, hangs or
 # says nothing counts as a failure. The last line sums them up.
 test_parts  := all symbols ctests specs-host specs-lua rock examples
-check_parts := floors lists lint warn-gcc warn-clang cplusplus tsan asan
+check_parts := floors lists lint cppcheck tidy analyze locks oom warn-gcc warn-clang cplusplus tsan asan
 
 test: setup-test
 	@rm -rf build/tally/test
@@ -274,6 +276,35 @@ lint:
 	  $(wildcard lua spec tools bench examples); \
 	else tools/tally skipped luacheck 'no luacheck'; fi
 
+# What these find is mended, or suppressed in place with the reason. tools/analyze.h
+# tells them what does not return; .clang-tidy lists the checks that we agreed on.
+linted := $(filter-out $(gen)/%,$(core_src)) $(host)
+lint_flags = -std=c11 -Isrc $(lua_flags) -DLACUS_EMBED
+
+cppcheck:
+	@if command -v cppcheck >/dev/null; then $(tally) check cppcheck cppcheck -q \
+	  --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+	  --inline-suppr --include=tools/analyze.h -D__LP64__ -U__APPLE__ -Isrc \
+	  -DLACUS_EMBED $(linted); \
+	else tools/tally skipped cppcheck 'no cppcheck'; fi
+
+tidy:
+	@if command -v clang-tidy >/dev/null; then $(tally) check clang-tidy clang-tidy \
+	  --quiet $(linted) -- $(lint_flags) -include tools/analyze.h; \
+	else tools/tally skipped clang-tidy 'no clang-tidy'; fi
+
+# gcc's own; -O2, since it looks further through what is inlined.
+analyze:
+	@if gcc -fanalyzer -E -x c /dev/null >/dev/null 2>&1; then \
+	  $(tally) check analyzer sh -ec 'for f; do gcc $(lint_flags) -O2 -fanalyzer -Werror \
+	    -include tools/analyze.h -c -o /dev/null $$f; done' - $(linted); \
+	else tools/tally skipped analyzer 'no gcc -fanalyzer'; fi
+
+locks:
+	@if command -v clang >/dev/null; then $(tally) check locks clang $(lint_flags) \
+	  -fsyntax-only -Wthread-safety -Wthread-safety-beta -Werror $(linted); \
+	else tools/tally skipped locks 'no clang'; fi
+
 warn-gcc warn-clang: warn-%:
 	@if command -v $* >/dev/null; then $(tally) check warnings-$* $(MAKE) \
 	  BUILD=build/warn-$* CC=$* WERROR=-Werror all ctests-build; \
@@ -304,6 +335,45 @@ tsan asan:
 	  $(MAKE) BUILD=build/$@ CFLAGS='-O1 -g -fno-omit-frame-pointer' \
 	    SANITIZE="`tools/sanitizer --flags $@`" LIMIT=$$(( $(LIMIT) * 3 )) \
 	    SPEC_FLAGS='$(SPEC_FLAGS) --exclude-tags=no$@' $$part || status=1; done; exit $$status
+
+# Lines and branches of src/ that the C tests and specs reach: build/coverage/html.
+coverage: $(gen)/sugar.c $(gen)/lua.list
+	@if ! command -v gcovr >/dev/null; then tools/tally skipped coverage 'no gcovr'; exit; fi; \
+	rm -f `find build/coverage -name '*.gcda' 2>/dev/null`; status=0; \
+	for part in ctests specs-host; do $(MAKE) BUILD=build/coverage CFLAGS='-O0 -g' \
+	  SANITIZE='--coverage -fprofile-update=atomic' LIMIT=$$(( $(LIMIT) * 2 )) $$part || status=1; done; \
+	mkdir -p build/coverage/html; gcovr --root . --filter src/ --object-directory build/coverage \
+	  --html-details build/coverage/html/index.html --print-summary --sort-uncovered \
+	  --exclude-unreachable-branches --txt build/coverage/summary.txt || status=1; exit $$status
+
+# Slow: the C tests, and the specs of what threads and memory are about. Lua's own
+# blocks come from our chunks, so the heap is built plain for valgrind to see them.
+grind_specs ?= spec/memory_spec.lua spec/recycle_spec.lua spec/future_spec.lua spec/regress
+grind_tests_memcheck = $(ctests)
+grind_tests_helgrind = $(filter-out spec/c/value_% spec/c/source.c,$(ctests))   # no threads
+grind_memcheck = --leak-check=full --errors-for-leak-kinds=definite,indirect
+grind_helgrind = --tool=helgrind --history-level=approx
+memcheck helgrind: $(gen)/sugar.c $(gen)/lua.list
+	@if ! command -v valgrind >/dev/null; then tools/tally skipped $@ 'no valgrind'; exit; fi; \
+	$(MAKE) BUILD=build/grind CFLAGS='-O1 -g' CPPFLAGS=-DLACUS_PLAIN_HEAP host ctests-build || exit 1; \
+	BUILD=build/grind LIMIT=$$(( $(LIMIT) * 6 )) LUA_EXE=$(lua_exe) BUSTED=$(busted) \
+	  tools/grind $@ '$(grind_$@)' '$(patsubst %.c,build/grind/%,$(grind_tests_$@))' '$(grind_specs)'
+
+# Failure injection: see spec/oom/shim.c and tools/oom.lua. ROUNDS=n SEED=n, or OOM=all.
+ROUNDS ?= 60
+SEED   ?=
+OOM    ?=
+oom_calls := malloc calloc realloc pthread_create pthread_attr_init pthread_mutex_init \
+	pthread_cond_init pthread_condattr_init pthread_condattr_setclock clock_gettime \
+	sigaction pthread_sigmask pipe pipe2 eventfd mmap sched_getaffinity
+oom: $(gen)/sugar.c $(gen)/lua.list
+	@tools/sanitizer asan $(CC) || exit 0; mkdir -p build/oom; \
+	$(CC) -std=c11 $(WARN) -O1 -g -c -o build/oom/shim.o spec/oom/shim.c && \
+	$(MAKE) BUILD=build/oom CFLAGS='-O1 -g -fno-omit-frame-pointer' \
+	  SANITIZE="`tools/sanitizer --flags asan`" \
+	  LDFLAGS='build/oom/shim.o $(oom_calls:%=-Wl,--wrap=%)' host && \
+	LIMIT=$(if $(OOM),86400,$$(( $(LIMIT) * 3 ))) ROUNDS=$(ROUNDS) SEED=$(SEED) \
+	  tools/tally tests oom $(lua_exe) tools/oom.lua build/oom/lacus $(OOM)
 
 # Fuzz targets are libFuzzer's: LLVMFuzzerTestOneInput in spec/fuzz/NAME.c.
 $(fuzz_bin): build/fuzz/%: %.c $(core_src) | need
@@ -358,4 +428,7 @@ help:
 	@echo 'make specs-host SPEC=spec/x_spec.lua SPEC_FLAGS="--filter=word"'
 	@echo 'make fuzz       SECONDS=seconds a target; needs clang'
 	@echo 'make testes     TESTES=folder of Lua'"'"'s own tests (docs/lua-tests.md)'
+	@echo 'make oom        failure injection   ROUNDS=n a kind, SEED=n, or OOM=all'
+	@echo 'make coverage   lines and branches of src/: build/coverage/html'
+	@echo 'make memcheck   valgrind over the C tests and some specs; helgrind'
 	@echo 'make model      spec/model/ checked by spin      (MODEL=word of a line)'

@@ -170,6 +170,7 @@ describe("pool:close", function()
     local pool <close> = lacus.pool(1)
     fails.here("unknown option or wrong value: 'force'", function() pool:close { force = true } end)
     fails.here("unknown option or wrong value: 'timeout'", function() pool:close { timeout = "x" } end)
+    fails.here("unknown option or wrong value: 'timeout'", function() pool:close { timeout = "1" } end)
     fails.here("table expected, got boolean", function() pool:close(true) end)
     assert.equal(1, pool:submit(same, 1):get())
   end)
@@ -267,6 +268,85 @@ describe("pool:close", function()
   end)
 end)
 
+describe("the option linger", function()
+  -- Ends with a task that would never end by itself, under a pool with this option.
+  local function ends(option)
+    return child.prints(([[
+      pool = lacus.pool { workers = 1, linger = %s }
+      pool:submit(function() io.write "began\n" io.stdout:flush() lacus.sleep(1e9) end)
+      local f = pool:submit(function() end)
+      f:wait()
+    ]]):format(option))
+  end
+
+  it("is how long the end of the script waits for what was submitted", function()
+    assert.equal("began\n", ends "0.05")
+    assert.equal("began\n", ends "0")
+  end)
+
+  it("cuts nothing short that ends in time", function()
+    assert.equal("done\n", child.prints [[
+      pool = lacus.pool { workers = 1, linger = 1e6 }
+      pool:submit(function() lacus.sleep(0.05) io.write "done\n" io.stdout:flush() end)
+    ]])
+  end)
+
+  it("is each pool's own, and counts from the end of the script", function()
+    assert.equal("done\n", child.prints [[
+      short = lacus.pool { workers = 1, linger = 0.01 }
+      long = lacus.pool { workers = 1, linger = math.huge }
+      none = lacus.pool { workers = 0, linger = 0.01 }
+      short:submit(function() lacus.sleep(1e9) end)
+      none:submit(function() lacus.sleep(1e9) end)
+      long:submit(function() lacus.sleep(0.05) io.write "done\n" io.stdout:flush() end)
+    ]])
+  end)
+
+  it("is refused when it is no number of seconds", function()
+    for _, value in ipairs { "1", true, -1, 0 / 0, {} } do
+      fails.here("option 'linger' must be a number of seconds, not negative, got ",
+        function() lacus.pool { linger = value } end)
+    end
+  end)
+end)
+
+describe("the host, at the end of a script", function()
+  -- The task goes on when it reads what the host says of it: after some seconds.
+  it("says what it waits for, once, and waits on #host", function()
+    local out, err = os.tmpname(), os.tmpname()
+    local name = os.tmpname()
+    local f = assert(io.open(name, "w"))
+    f:write(([[
+      local lacus = require "lacus"
+      lacus.pool { workers = 1, name = "slow" }:submit(function(err)
+        local function said()
+          local f <close> = io.open(err)
+          return f:read "a"
+        end
+        while said() == "" do lacus.sleep(0.01) end
+        lacus.sleep(0.2)
+        io.write(said())
+      end, %q)
+    ]]):format(err))
+    f:close()
+    local line = ("exec %s %s >%s 2>%s"):format(proc.quote(proc.this), name, out, err)
+    local got = proc.run { "sh", "-c", line }
+    assert.equal(0, got.status)
+    local text = io.open(out):read "a"
+    assert.matches("^[^\n]*: waiting for 1 task of pool 'slow' to end %(Ctrl%-C stops them%)\n$", text)
+    for _, file in ipairs { out, err, name } do os.remove(file) end
+  end)
+
+  it("does not wait after os.exit that closes the state #host", function()
+    local got = proc.script [[
+      pool = require "lacus".pool(1)
+      pool:submit(function() require "lacus".sleep(1e9) end)
+      os.exit(3, true)
+    ]]
+    assert.same({ 3, "" }, { got.status, got.err })
+  end)
+end)
+
 describe("closing while tasks are being added", function()
   it("by the tasks themselves ends, with cancel", function()
     child.prints [[
@@ -337,7 +417,7 @@ describe("closing while tasks are being added", function()
   it("from a finalizer at the end of the script does not either", function()
     child.prints [[
       pool = lacus.pool(2)
-      setmetatable({}, { __gc = function() pool:close() end })
+      last = setmetatable({}, { __gc = function() pool:close() end })
       results = pool:map(lacus.range(1, 1000000), function(x) return x end)
       future = pool:submit(function(x) return x end, 1)
     ]]

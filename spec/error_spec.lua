@@ -63,9 +63,55 @@ describe("an error in a task", function()
     assert.not_matches("%[C%]: in %?", err.traceback)
   end)
 
-  it("reads like an error of Lua, traceback under it", function()
+  it("reads like an error of Lua, tracebacks under it: the worker's, then ours", function()
     local err = failure(function() error "bad" end)
-    assert.equal(err.message .. "\n" .. err.traceback, tostring(err))
+    local head = err.message .. "\n" .. err.traceback .. "\n\t(in worker " .. err.worker .. ", awaited by)\n"
+    local text = tostring(err)
+    assert.equal(head, text:sub(1, #head))
+    assert.equal("stack traceback:\n" .. text:sub(#head + 1), err.caller)
+  end)
+
+  it("says who waited for it, if it was raised", function()
+    local at = debug.getinfo(1, "l").currentline + 1
+    local ok, err = pcall(function() return pool:submit(error, "x"):get() end)
+    assert.is_false(ok)
+    assert.matches("error_spec.lua:" .. at .. ": in ", err.caller)
+    local _, _, returned = pool:map({ 1 }, function() error "x" end, { on_error = "return" })()
+    assert.is_nil(returned.caller)
+    assert.equal(returned.message .. "\n" .. returned.traceback, tostring(returned))
+  end)
+
+  it("joins the tracebacks of tasks that wait for tasks, under the first message", function()
+    local err = fails.with("", function()
+      pool:submit(function()
+        pool:submit(function()
+          pool:submit(function() error "deep" end):get()
+        end):get()
+      end):get()
+    end)
+    local at = debug.getinfo(1, "l").currentline - 4
+    assert.matches("^[^\n]*:" .. at .. ": deep$", err.message)
+    local where = {}
+    for line in tostring(err):gmatch "error_spec.lua:(%d+): in function <" do
+      where[#where + 1] = tonumber(line) - at
+    end
+    assert.same({ 0, 0, -1, -2 }, { where[1], where[2], where[3], where[4] })
+    assert.equal("error", err.kind)
+    assert.equal("deep", err.value.value.value:match "deep$")
+  end)
+
+  it("joins text as text does", function()
+    local err = failure(function() error("bad", 0) end)
+    assert.equal("it is " .. tostring(err), "it is " .. err)
+    assert.equal(tostring(err) .. 7, err .. 7)
+  end)
+
+  it("goes through error, assert, pcall and coroutines as it is", function()
+    local err = failure(function() error "bad" end)
+    assert.equal(err, select(2, pcall(error, err)))
+    assert.equal(err, select(2, pcall(_G.assert, false, err)))
+    assert.equal(err, select(2, coroutine.resume(coroutine.create(error), err)))
+    assert.equal(lacus.Error, getmetatable(err))
   end)
 
   it("knows its place in the source", function()
@@ -120,6 +166,33 @@ describe("an error in a task", function()
     assert.is_nil(err.value)
     assert.matches("cannot be sent: value.co: a coroutine", err.message)
     assert.matches("error_spec.lua:%d+", err.traceback)
+  end)
+
+  it("with a value whose __transfer fails is told all the same", function()
+    local setmetatable = setmetatable
+    local err = failure(function()
+      error(setmetatable({}, {
+        __tostring = function() return "what went wrong" end,
+        __transfer = function() error("not this one", 0) end,
+      }))
+    end)
+    assert.equal("error", err.kind)
+    assert.is_nil(err.value)
+    assert.equal("what went wrong (the error value cannot be sent: not this one)", err.message)
+  end)
+
+  it("comes without its item where that cannot be sent back", function()
+    local err = failure(script [[
+      local t = ...
+      error("oops", 0)
+    ]], setmetatable({}, { __transfer = function()
+      return load [[
+        local t = setmetatable({}, { __transfer = function() error "once only" end })
+        return t
+      ]]
+    end }))
+    assert.same({ "error", "oops" }, { err.kind, err.message })
+    assert.is_nil(err.item)
   end)
 
   it("may come from C, or from Lua itself", function()
@@ -220,6 +293,18 @@ describe("on_error", function()
     assert.same({ { true, 10 }, { false, "no twos" }, { true, 30 } }, list)
   end)
 
+  it("= 'return' gives nil and false as what they are: values of an error", function()
+    for _, value in ipairs { false, "nil" } do
+      local _, ok, err = pool:map({ value }, function(v)
+        if v == false then error(false) end
+        error(nil)
+      end, { on_error = "return" })()
+      assert.is_false(ok)
+      assert.equal(value == false and "boolean" or "nil", type(err.value))
+      assert.equal("error", err.kind)
+    end
+  end)
+
   it("= 'return' gives true and no more for a task without results", function()
     local results <close> = pool:map({ 1 }, function() end, { on_error = "return" })
     assert.same({ 1, true, n = 2 }, table.pack(results()))
@@ -268,6 +353,40 @@ describe("os.exit in a task", function()
   end)
 end)
 
+describe("an error in a finalizer of a worker", function()
+  -- What the script says on stderr when one happens, under these options of the host.
+  local function said(init, ...)
+    local name = os.tmpname()
+    local f = _G.assert(io.open(name, "w"))
+    f:write(([[
+      local pool <close> = require "lacus".pool { workers = 1, init = %s }
+      pool:submit(function()
+        setmetatable({}, { __gc = function() error "in gc" end })
+        collectgarbage()
+      end):get()
+    ]]):format(init))
+    f:close()
+    local args = { proc.this, ... }
+    args[#args + 1] = name
+    local got = proc.run(args)
+    os.remove(name)
+    assert.equal(0, got.status)
+    return got.err
+  end
+
+  it("is a warning, which is off as in any Lua", function()
+    assert.equal("", said "nil")
+  end)
+
+  it("is seen where init turns warnings on", function()
+    assert.matches("^Lua warning: error in __gc.*in gc%)\n$", said "function() warn '@on' end")
+  end)
+
+  it("is seen where they are on in the script of the host #host", function()
+    assert.matches("^Lua warning: error in __gc.*in gc%)\n$", said("nil", "-W"))
+  end)
+end)
+
 describe("a result that this side cannot read", function()
   it("fails its item alone, with what is missing", function()
     local only_there = script [[
@@ -301,7 +420,7 @@ describe("an uncaught error of a task", function()
     local got = proc.script(uncaught)
     assert.equal(1, got.status)
     assert.matches(":3: bad item\n", got.err)
-    assert.matches(":3: in .*:4: in ", got.err)
+    assert.matches(":3: in .*:4: in .*awaited by.*:4: in main chunk", got.err)
     assert.equal("", got.out)
   end)
 end)

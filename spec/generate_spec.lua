@@ -102,14 +102,6 @@ describe("pool:generate", function()
     assert.equal(10000, sum)
   end)
 
-  it("cannot be sent values: its body runs ahead", function()
-    local gen = pool:generate(count, 3)
-    fails.here("cannot send to a worker's generator", function() gen:send(1) end)
-    gen:next()
-    fails.here("cannot send to a worker's generator", function() gen:send(1) end)
-    assert.same({ 2, 3 }, list_of(gen))
-  end)
-
   it("refuses, at the caller's line, what is no function or cannot be sent", function()
     fails.here("bad argument #1 to 'generate' %(function or \"module.function\" expected, got no value%)",
       function() pool:generate() end)
@@ -189,6 +181,198 @@ describe("a worker's generator", function()
   end)
 end)
 
+describe("a value sent to a worker's generator", function()
+  local function adder()
+    local n = 0
+    while true do n = n + (yield(n) or 100) end
+  end
+
+  it("is what the pending yield returns", function()
+    local gen = pool:generate(adder)
+    assert.same({ true, 0 }, { gen:next() })
+    assert.same({ true, 20 }, { gen:send(20) })
+    assert.same({ true, 42 }, { gen:send(22) })
+    gen:close()
+  end)
+
+  it("may be none, or several, nil included; a step without it sends nothing", function()
+    local select = select
+    local gen = pool:generate(function()
+      local function note(...) return select("#", ...), ... end
+      local n, a, b, c = note(yield())
+      while true do n, a, b, c = note(yield(n, a, b, c)) end
+    end)
+    gen:next()
+    assert.same({ true, 3, nil, "x", nil, n = 5 }, table.pack(gen:send(nil, "x", nil)))
+    assert.same({ true, 0 }, { gen:send() })
+    assert.same({ true, 1, 7 }, { gen:send(7) })
+    assert.same({ true, 0 }, { gen:next() })
+    assert.equal(0, gen())
+    assert.same({ true, 1, 8 }, { gen:send(8) })
+    gen:close()
+  end)
+
+  it("is copied, as an argument is", function()
+    local gen = pool:generate(function()
+      local t = yield()
+      while true do
+        t.n = t.n + 1
+        t = yield(t)
+      end
+    end)
+    gen:next()
+    local mine = { n = 1 }
+    local _, theirs = gen:send(mine)
+    assert.same({ 1, 2 }, { mine.n, theirs.n })
+    local _, f = gen:send { n = 5, f = adder }
+    assert.equal(adder, f.f)
+    gen:close()
+  end)
+
+  it("lets the body go no further than the next yield", function()
+    local one <close> = lacus.pool(1)
+    local gen = one:generate(script [[
+      made = 0
+      while true do made = made + 1 coroutine.yield(made) end
+    ]])
+    local function made() return one:submit(script "return made"):get() end
+    gen:next()
+    for i = 1, 20 do
+      assert.equal(i, made())
+      assert.same({ true, i + 1 }, { gen:send() })
+    end
+    assert.same({ 21, 22, 22 }, { made(), gen(), made() })
+    gen:close()
+  end)
+
+  it("keeps memory flat and order right, in great numbers", function()
+    local one <close> = lacus.pool(1)
+    local gen = one:generate(function()
+      local got = yield(0)
+      while got do got = yield(got * 2) end
+    end)
+    gen:next()
+    for i = 1, 5000 do
+      local _, twice = gen:send(i)
+      if twice ~= 2 * i then error "wrong answer" end
+    end
+    assert.is_false((gen:send(nil)))
+    assert.equal("dead", gen:status())
+  end)
+
+  it("before the first item is refused, as by any generator", function()
+    local gen = pool:generate(count, 3)
+    fails.here("cannot send to a generator that has not started", function() gen:send(1) end)
+    assert.same({ 1, 2, 3 }, list_of(gen))
+  end)
+
+  it("is refused once the body runs ahead, and why is said", function()
+    for _, ask in ipairs { function(gen) gen:next() end, function(gen) for _ in gen do return end end } do
+      local gen = pool:generate(count, 4)
+      gen:next()
+      ask(gen)
+      fails.here("generator that runs ahead: after its first item it was asked with next",
+        function() gen:send(1) end)
+      assert.same({ 3, 4 }, list_of(gen))
+    end
+  end)
+
+  it("that cannot be sent is refused, with its place, and can be sent better", function()
+    local gen = pool:generate(adder)
+    gen:next()
+    local co = coroutine.create(count)
+    fails.here("send: argument 1: cannot send a coroutine$", function() gen:send(co) end)
+    fails.here("send: argument 2, field .log%[2%]: cannot send a FILE%* handle$",
+      function() gen:send(1, { log = { io.stdout, io.tmpfile() }, nil }) end)
+    assert.same({ true, 3 }, { gen:send(3) })
+    gen:close()
+  end)
+
+  it("to one that has ended gives false", function()
+    local gen = pool:generate(count, 1)
+    gen:next()
+    assert.is_false((gen:send(1)))
+    assert.is_false((gen:send(1)))
+    gen:close()
+    assert.is_false((gen:send(1)))
+  end)
+
+  it("may be what the body fails of, or what it catches", function()
+    local pcall = pcall
+    local gen = pool:generate(function()
+      local word = yield(1)
+      local ok = pcall(error, word)
+      error(yield(ok), 0)
+    end)
+    gen:next()
+    assert.same({ true, false }, { gen:send "caught" })
+    assert.equal("not caught", fails.with("^not caught", gen.send, gen, "not caught").value)
+    assert.equal("dead", gen:status())
+  end)
+
+  it("that the worker cannot read is an error of the pending yield", function()
+    local gen = pool:generate(function()
+      local ok, err = pcall(yield, 1)
+      yield(ok, err)
+    end)
+    gen:next()
+    package.loaded["spec.only_here"] = { find = string.gmatch("x", ".") }
+    local _, ok, err = gen:send(package.loaded["spec.only_here"].find)
+    package.loaded["spec.only_here"] = nil
+    assert.is_false(ok)
+    assert.matches("spec.only_here", err)
+    gen:close()
+  end)
+
+  it("works in tasks, with one worker, many at once", function()
+    local one <close> = lacus.pool(1)
+    local list = one:map(lacus.range(1, 30), function(n)
+      local gen = one:generate(adder)
+      gen:next()
+      local _, sum
+      for i = 1, n do _, sum = gen:send(i) end
+      gen:close()
+      return sum
+    end, { window = 30 }):collect()
+    for n = 1, 30 do assert.equal(n * (n + 1) // 2, list[n]) end
+  end)
+
+  it("works where the task cannot be suspended", function()
+    local one <close> = lacus.pool(1)
+    local sort = table.sort
+    assert.equal(42, one:submit(function()
+      local sum
+      sort({ 1, 2 }, function()
+        local gen = one:generate(adder)
+        gen:next()
+        gen:send(20)
+        sum = select(2, gen:send(22))
+        gen:close()
+      end)
+      return sum
+    end):get())
+  end)
+
+  it("works without any thread", function()
+    local none <close> = lacus.pool(0)
+    local gen = none:generate(adder)
+    gen:next()
+    gen:send(1)
+    assert.same({ true, 3 }, { gen:send(2) })
+  end)
+
+  it("may come before a map that has the rest", function()
+    local gen = pool:generate(function()
+      local n = yield "how many?"
+      count(n)
+    end)
+    gen:next()
+    local first = select(2, gen:send(100))
+    local list = pool:map(gen, function(x) return x end, { ordered = true }):collect()
+    assert.same({ 1, 2, 100, 99 }, { first, list[1], list[99], list.n })
+  end)
+end)
+
 describe("a worker's generator that is not wanted any more", function()
   local function closes(finish)
     local closed = gate.new()
@@ -205,6 +389,25 @@ describe("a worker's generator that is not wanted any more", function()
 
   it("ends, and runs its <close>, after a break", function()
     closes(function(begin) for _ in begin() do break end end)
+  end)
+
+  it("likewise when it waits for what is sent", function()
+    closes(function(begin)
+      local gen = begin()
+      gen()
+      gen:send(1)
+      gen:close()
+    end)
+    closes(function(begin) begin()() collectgarbage() collectgarbage() end)
+  end)
+
+  it("likewise when its pool closes", function()
+    closes(function(begin, one)
+      local gen = begin()
+      gen()
+      gen:send(1)
+      one:close()
+    end)
   end)
 
   it("likewise after close", function()
@@ -259,6 +462,25 @@ describe("a worker's generator as a source", function()
   it("feeds a generator of this state, and is fed by one", function()
     local doubled = lacus.generator(function(gen) for v in gen do yield(2 * v) end end)
     assert.same({ 2, 4, 6 }, list_of(doubled((pool:generate(count, 3)))))
+  end)
+
+  it("makes nobody wait for it longer than he would", function()
+    local one <close> = lacus.pool(1)
+    local go, is_open = gate.new(), gate.is_open
+    local results <close> = one:map(one:generate(function()
+      yield(1)
+      while not is_open(go) do lacus.sleep(0.001) end
+      yield(2)
+    end), function(x) return x end)
+    local first
+    repeat first = { results:next(0.01) } until first[1]
+    assert.same({ 1, 1 }, first)
+    assert.same({ nil, "pending" }, { results:poll() })
+    assert.same({ nil, "timeout" }, { results:next(0.01) })
+    open(go)
+    assert.same({ 2, 2 }, { results:next() })
+    assert.is_nil(results:next())
+    os.remove(go)
   end)
 
   it("brings its error to the loop, after the results before it", function()

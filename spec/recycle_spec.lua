@@ -45,8 +45,8 @@ describe("the option recycle = n", function()
   end)
 
   it("is refused unless it is a positive integer", function()
-    for _, n in ipairs { 0, -1, 1.5, "often" } do
-      assert.has_error(function() lacus.pool { recycle = n } end)
+    for _, n in ipairs { 0, -1, 1.5, "often", "3" } do
+      assert.error_matches(function() lacus.pool { recycle = n } end, "option 'recycle' must be an integer")
     end
   end)
 end)

@@ -281,6 +281,46 @@ describe("what has a name in a module", function()
   end)
 end)
 
+describe("a generator function", function()
+  local yield, select, pcall = coroutine.yield, select, pcall
+  local count = lacus.generator(function(n) for i = 1, n do yield(i) end end)
+
+  it("crosses as a function does, and comes back as itself", function()
+    local sum = function(gen, n)
+      local total = 0
+      for i in gen(n) do total = total + i end
+      return total
+    end
+    assert.equal(10, call(sum, count, 4))
+    assert.equal(10, call(function() return sum(count, 4) end))
+    assert.equal(count, echo(count))
+  end)
+
+  it("is one there too: a source, and no iterator", function()
+    local inner = lacus.generator(function() yield "one" yield "two" end)
+    local pool2 <close> = lacus.pool(1)
+    assert.same({ "one", "two", n = 2 }, call(function() return pool2:map(inner, same):collect() end))
+    assert.matches("iterator function expected, got generator function",
+      call(function() return select(2, pcall(lacus.iter, inner)) end))
+  end)
+
+  it("that a worker made is one here", function()
+    local made = call(script [[
+      local step = ...
+      return require "lacus".generator(function(n) for i = step, n, step do coroutine.yield(i) end end)
+    ]], 3)
+    local list = {}
+    for i in made(9) do list[#list + 1] = i end
+    assert.same({ 3, 6, 9 }, list)
+  end)
+
+  it("is refused if its body cannot be sent, with the way to it", function()
+    local co = coroutine.create(same)
+    fails.with("upvalue 'co' of function at spec/values_spec.lua:%d+: cannot send a coroutine",
+      function() echo(lacus.generator(function() return co end)) end)
+  end)
+end)
+
 describe("what cannot be sent", function()
   -- The error of sending `...` to a task.
   local function refusal(...)

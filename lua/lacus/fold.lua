@@ -1,6 +1,7 @@
 -- What pool:reduce keeps in a worker's state: shares, each the combination of
 -- what this worker's tasks of one reduce gave, until the end, when it is taken.
 -- Tasks of one reduce may take turns here, since `fn` and `combine` may wait.
+-- Strings may have no methods: see sandbox.c.
 
 local M = {}
 
@@ -13,10 +14,10 @@ M.keep = nil
 --- "module.function" by what `require` gives; a function as it is.
 function M.resolve(fn)
   if type(fn) ~= "string" then return fn end
-  local module, name = fn:match "^(.*)%.([^.]*)$"
+  local module, name = string.match(fn, "^(.*)%.([^.]*)$")
   local found = require(module)[name]
   if found == nil then
-    error(("module '%s' has no function '%s'"):format(module, name), 0)
+    error(string.format("module '%s' has no function '%s'", module, name), 0)
   end
   return found
 end

@@ -2,6 +2,10 @@
 -- Called once for each Lua state, by the C core, with the module, the method
 -- tables of its classes, and a table of private functions.
 
+-- In a pool with `libs` strings may have no methods: see sandbox.c.
+local format, gsub = string.format, string.gsub
+local require = require
+
 local function add_to_results(Results, private)
 
   --- Waits for all that is left and gives it as a table in source order: the
@@ -45,20 +49,21 @@ local function start(f, name, level, ...)
   local ok, results, nothing, start_at, closing = pcall(f, ...)
   if ok then return results, nothing, start_at, closing end
   if type(results) == "string" then
-    results = results:gsub("^bad argument #(%d+) to '%?'", function(n)
-      if n == "0" or n == "1" then return ("calling '%s' on bad self"):format(name) end
-      return ("bad argument #%d to '%s'"):format(n - 1, name)
-    end):gsub("the function: upvalue '(%w+)' of function at [^,]*sugar%.lua:%d+,", "%1:")
+    results = gsub(results, "^bad argument #(%d+) to '%?'", function(n)
+      if n == "0" or n == "1" then return format("calling '%s' on bad self", name) end
+      return format("bad argument #%d to '%s'", n - 1, name)
+    end)
+    results = gsub(results, "the function: upvalue '(%w+)' of function at [^,]*sugar%.lua:%d+,", "%1:")
   end
   error(results, level + 1)
 end
 
 local function check_function(fn, n, name, level)
-  if type(fn) == "function" or type(fn) == "string" and fn:find(".", 1, true) then
+  if type(fn) == "function" or type(fn) == "string" and string.find(fn, ".", 1, true) then
     return
   end
-  error(("bad argument #%d to '%s' (function or \"module.function\" expected, got %s)")
-    :format(n, name, type(fn) == "string" and ("'%s'"):format(fn) or type(fn)), level + 1)
+  error(format("bad argument #%d to '%s' (function or \"module.function\" expected, got %s)",
+    n, name, type(fn) == "string" and format("'%s'", fn) or type(fn)), level + 1)
 end
 
 -- --- reduce ------------------------------------------------------------------
@@ -66,12 +71,12 @@ end
 -- What is sent. Workers keep shares by `key`: any state may use the same pool, now
 -- or when this one is gone, so a key names the state, when it began, and how
 -- many it has made.
+-- (No globals in it: those of a sandbox's sugar are not its tasks'.)
 local function folding(key, fn, combine)
   return function(...) return require "lacus.fold".fold(key, fn, combine, ...) end
 end
 
 local function take(key) return require "lacus.fold".take(key) end
-local function drop(key) require "lacus.fold".take(key) end
 
 -- Combines one more value each time it is called with one, and gives the total.
 local function combiner(combine, init)
@@ -91,7 +96,7 @@ local function dropping(pool, private, key)
   return function() done = true end, setmetatable({}, { __close = function()
     if done then return end
     for id = 1, math.max(1, pool:workers()) do
-      pcall(private.submit_to, pool, id, drop, key)
+      pcall(private.submit_to, pool, id, take, key)
     end
   end })
 end
@@ -126,7 +131,7 @@ local function collect(pool, private, key, ids, items, total)
 end
 
 local function add_reduce(Pool, private)
-  local map, state, count = Pool.map, ("%p %.9f"):format(Pool, private.now()), 0
+  local map, state, count = Pool.map, format("%p %.9f", Pool, private.now()), 0
 
   --- Runs `fn` for each item of `source` and combines what it gives, two values
   --- at a time, to one, which is returned. Each worker combines its own share,
@@ -143,7 +148,7 @@ local function add_reduce(Pool, private)
     check_function(fn, 2, "reduce", 2)
     check_function(combine, 3, "reduce", 2)
     count = count + 1
-    local key = ("%s %d"):format(state, count)
+    local key = format("%s %d", state, count)
     local total = combiner(private.fold.resolve(combine), init)
     local done, _ <close> = dropping(self, private, key)
     local results <close> =

@@ -52,7 +52,8 @@ function Generator:traceback() end
 
 --- Makes a generator function. Each call of it gives a generator, whose body is
 --- `f` with the arguments of the call; it begins with the first step. Every
---- `coroutine.yield(...)` in the body is an item; what it returns is not.
+--- `coroutine.yield(...)` in the body is an item; what it returns is not. A generator
+--- function may be sent to a task, as any function; a generator may not.
 ---
 ---     local countdown = lacus.generator(function(n)
 ---       for i = n, 1, -1 do coroutine.yield(i) end
@@ -110,6 +111,20 @@ function lacus.pool(options) end
 ---  broken: whoever waits for results, and later calls of `map`, are told why.
 ---@field recycle? integer at least 1: tasks after which a worker's state is replaced by
 ---  a new one, once none of its tasks waits; default: never
+---  Warnings (`warn`) are on in a worker where they are on in the script, in the host;
+---  stock Lua cannot tell: `init = function() warn "@on" end`
+---@field linger? number seconds, not negative, that what was submitted has when the Lua
+---  state closes (the script has ended): then it is cancelled. Default: no limit.
+---  Without effect when the script fails, or ends by `os.exit`: then nothing is
+---  waited for (stock Lua: if that does not close the state)
+---@field libs? string[] the standard libraries that a worker's state has besides base:
+---  "coroutine", "debug", "io", "math", "os", "package", "string", "table", "utf8". Then
+---  it takes no bytecode and no C modules, and only data comes out of it; see
+---  "Sandbox" in docs/reference.md. Default: all, and none of these limits
+---@field memory? integer bytes that one worker's state may hold, its libraries and `init`
+---  included; a task that goes over fails with kind "memory". A state that is left
+---  with too little room is replaced. In a task, default: that of its own worker;
+---  else none
 ---@field seed? integer task i has the `math.random` that follows
 ---  `math.randomseed(seed, i)`, whatever the number of workers, the batches, and
 ---  what else runs. `i` is the item's place in the source of its map; for `submit`
@@ -119,6 +134,10 @@ function lacus.pool(options) end
 ---@field shuffle? integer a seed: results of `map` are handed over in a random order
 ---  that is the same each time, so that a dependence on their order shows. Within
 ---  blocks of 16 items, or of `window` if that is less; `ordered = true` wins
+---@field grace? number seconds that a worker has to stop what it is told to stop; then
+---  it is abandoned and replaced, and its tasks fail with kind "lost"; default 2
+---@field watchdog? number seconds: a task that runs longer is reported once, through
+---  `warn` in the state that opened the pool, with the place where it stands
 
 --- Closes itself when collected, and at the end of a block that has it `<close>`.
 ---@class lacus.Pool
@@ -186,13 +205,24 @@ function Pool:reduce(source, fn, combine, init) end
 ---@return lacus.Future
 function Pool:submit(fn, ...) end
 
---- A generator whose body, `fn(...)`, runs in a worker, at most 64 items ahead of
---- its reader; each `coroutine.yield(...)` in it is an item. It cannot be sent
---- values, since it does not wait for its reader.
+--- A generator whose body, `fn(...)`, runs in a worker; each `coroutine.yield(...)`
+--- in it is an item. The body begins at the call, and waits at its first item.
+--- What its reader does next settles how it goes on. `next`, or a loop: the body
+--- runs ahead, at most 64 items, and can be sent nothing any more. `send`: from then
+--- on each yield waits for its reader and returns what that sends (`next` sends
+--- nothing). What is sent is copied as arguments are.
 ---
 ---     for line in pool:generate(function(name)
 ---       for l in io.lines(name) do coroutine.yield(l) end
 ---     end, "big.log") do print(line) end
+---
+---     local sum = pool:generate(function()
+---       local n = 0
+---       while true do n = n + coroutine.yield(n) end
+---     end)
+---     sum:next()
+---     sum:send(20)
+---     print(sum:send(22))  --> true  42
 ---@param fn lacus.Task
 ---@param ... any its arguments
 ---@return lacus.Generator generator, nil, nil, lacus.Generator
@@ -215,19 +245,34 @@ function Pool:recycle() end
 ---@return integer
 function Pool:workers() end
 
---- Takes no more tasks, waits for what was submitted, drops what is left, waits
---- until the tasks that run now have ended, and ends the workers. Does nothing the
+--- What runs now. Waits up to a tenth of a second for the workers to say where they stand.
+---
+---     for _, task in ipairs(pool:tasks()) do
+---       print(task.worker, task.seconds, task.traceback or "in a call of C")
+---     end
+---@return lacus.Running[]
+function Pool:tasks() end
+
+---@class lacus.Running
+---@field worker integer the worker's id
+---@field seconds number since when
+---@field index? integer the item's place in the source of its map
+---@field traceback? string where it stands; nil in a call of C, and for the task that asks
+
+--- Takes no more tasks, waits for what was submitted, drops what is left, stops
+--- what runs for results that are open, and ends the workers. Does nothing the
 --- second time. Results that are still open raise when they are asked for more.
 --- Only where the pool was opened. A block that has the pool `<close>` does it
 --- when it is left; when it is left by an error, with `cancel = true`.
 ---
 ---     pool:close { timeout = 2 }
 ---@param options? lacus.CloseOptions
----@return integer dropped bundles of items that no worker had begun
+---@return integer dropped tasks that were dropped or cut
 function Pool:close(options) end
 
 ---@class lacus.CloseOptions
----@field cancel? boolean does not wait for what was submitted and has not begun
+---@field cancel? boolean does not wait for what was submitted: drops it, and stops
+---  what runs
 ---@field timeout? number seconds to wait for that; default: as long as it takes
 
 --- The result of a task, whenever it comes. May be sent to tasks. One that nobody
@@ -247,8 +292,8 @@ function Future:get(timeout) end
 ---@return boolean ended
 function Future:wait(timeout) end
 
---- The task shall not run, if it has not begun.
----@return boolean cancelled it will not run
+--- The task shall not run; one that runs is stopped, and its `<close>` variables run.
+---@return boolean cancelled false: it had ended
 function Future:cancel() end
 
 ---@return "queued"|"running"|"done"|"failed"|"cancelled"
@@ -269,8 +314,24 @@ function Future:state() end
 ---  default: as many as keep the workers busy, a few hundred for each at most
 ---@field batch? integer|"auto" at least 1: items that travel together; default "auto",
 ---  from the measured time of the tasks
+---@field timeout? number seconds that a task may run, from its start, the time that it waits
+---  for its reader left out; then it fails with kind "timeout"; default: no limit
 ---@field on_error? "raise"|"return"|"skip" a failed task raises in the loop (default);
 ---  gives `i, false, err` where others give `i, true, ...`; or is left out
+---@field deadline? number seconds, not negative, for the whole map, from the call: then
+---  what is left is cancelled, and whoever asks for a result gets an error of kind
+---  "timeout", whatever `on_error` says. No result is handed over after that.
+---  While a source that runs here gives its next item nothing can be raised
+---@field retries? integer not negative: how often an item that fails is tried again, by the
+---  same worker; default 0. So a task may run several times, wholly or in part. One
+---  that has yielded is not tried again, since its values have been handed
+---  over. Each attempt has the same random numbers in a pool with a `seed`
+---@field retry_on? ("error"|"timeout"|"memory"|"lost")[] after which kinds of failure; default:
+---  all of these. What cannot be sent, or was cancelled, is never tried again
+---@field retry_delay? number|number[]|fun(attempt: integer): number seconds between attempts,
+---  default 0; a list: after the first attempt, the second..., and its last one after
+---  all that follow; a function: called in the worker, with the number of the attempt
+---  that has failed. Holds no worker: other tasks run meanwhile
 
 --- Results on their way. Callable, as a generic `for` wants it.
 ---@class lacus.Results
@@ -288,7 +349,8 @@ local Results = {}
 function Results:next(timeout) end
 
 --- As `next`, without waiting: `nil, "pending"` when no result is there. It may
---- pull items from the source, and then takes as long as the source does.
+--- pull items from the source, and then takes as long as the source does (but does
+--- not wait for one that runs in a worker).
 ---@return integer? index
 ---@return any ... the values, or "pending"
 function Results:poll() end
@@ -320,7 +382,8 @@ function Results:on_error() end
 function Results:close() end
 
 --- What a failed task raises in the loop. `tostring(err)` reads like an error of
---- `lua`: the message, and the worker's traceback under it.
+--- `lua`: the message, and under it the worker's traceback and that of who waited.
+--- Text may be joined to it by `..`.
 ---
 ---     local ok, err = pcall(function()
 ---       pool:map({ 7 }, function(x) error({ code = x }) end):collect()
@@ -332,12 +395,14 @@ function Results:close() end
 ---  task did not run; what a worker kept is gone
 ---@field value any what was raised, tables too
 ---@field message string `value` as text
----@field traceback? string where it was raised, in the worker
+---@field traceback? string where it was raised, in the worker; where that came from a
+---  task that it had waited for, from there on
+---@field caller? string where it was waited for; nil if it was not raised (`on_error`)
 ---@field index? integer the item's place in the source, from 1; nil for one task alone
 ---@field item? any the first value of the item
 ---@field items? table all of them, with their number in `n`
 ---@field worker? integer the worker's id; nil when the failure came about here
----@field attempt integer 1
+---@field attempt integer from 1; more when `retries` has tried it again
 
 --- The processors that this process may use: its affinity mask, cut by the
 --- control group's quota; not the machine's total.

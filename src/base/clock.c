@@ -9,11 +9,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#if defined(__linux__)
+#include <sys/sysinfo.h>
+#endif
 #include <unistd.h>
+
+/* A sandbox may refuse the clock: whole seconds then, on the same scale, so that
+** waits end. */
+static uint64_t clock_coarse (void) {
+#if defined(__linux__)
+  struct sysinfo info;
+  return sysinfo(&info) == 0 ? (uint64_t)info.uptime * 1000000000u : 0;
+#else
+  return (uint64_t)time(NULL) * 1000000000u;
+#endif
+}
 
 uint64_t lc_now (void) {
   struct timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
+  if (clock_gettime(CLOCK_MONOTONIC, &ts) != 0) return clock_coarse();
   return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 

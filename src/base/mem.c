@@ -15,7 +15,7 @@ static void *mem_libc (void *ud, void *p, size_t osize, size_t nsize) {
 void lc_mem_init (Mem *m, MemFn fn, void *ud) {
   m->fn = fn != NULL ? fn : mem_libc;
   m->ud = ud;
-  m->base = 0;
+  m->base = m->limit = 0;
   atomic_store_explicit(&m->used, 0, memory_order_relaxed);
 }
 
@@ -27,6 +27,19 @@ Mem *lc_mem_new (MemFn fn, void *ud) {
   lc_mem_init(m, fn, ud);
   m->base = sizeof(Mem);
   atomic_store_explicit(&m->used, sizeof(Mem), memory_order_relaxed);
+  return m;
+}
+
+static void *mem_parent (void *ud, void *p, size_t osize, size_t nsize) {
+  Mem *parent = (Mem *)ud;
+  if (nsize != 0) return lc_mem_resize(parent, p, osize, nsize);
+  lc_mem_free(parent, p, osize);
+  return NULL;
+}
+
+Mem *lc_mem_within (Mem *parent, size_t limit) {
+  Mem *m = lc_mem_new(mem_parent, parent);
+  if (m != NULL) m->limit = limit;
   return m;
 }
 
@@ -56,9 +69,16 @@ void *lc_mem_zalloc (Mem *m, size_t size) {
   return p;
 }
 
+/* Two threads at once may pass the limit by what both ask for. */
+static int mem_may (Mem *m, size_t osize, size_t nsize) {
+  size_t more = nsize - osize;
+  if (m->limit == 0 || nsize <= osize) return 1;
+  return more <= m->limit && lc_mem_used(m) <= m->limit - more;
+}
+
 /* Adding orders nothing: relaxed. */
 void *lc_mem_resize (Mem *m, void *p, size_t osize, size_t nsize) {
-  void *q = m->fn(m->ud, p, osize, nsize);
+  void *q = mem_may(m, osize, nsize) ? m->fn(m->ud, p, osize, nsize) : NULL;
   if (q == NULL) return NULL;
   if (nsize >= osize)
     atomic_fetch_add_explicit(&m->used, nsize - osize, memory_order_relaxed);

@@ -25,6 +25,7 @@ typedef struct Mem {
   MemFn fn;
   void *ud;
   size_t base;            /* bytes that are the Mem itself */
+  size_t limit;           /* of what is out, bytes; 0: none */
   /* atomic */
   _Atomic(size_t) used;   /* base + bytes out now */
 } Mem;
@@ -35,6 +36,9 @@ void lc_mem_init (Mem *m, MemFn fn, void *ud);
 
 /* A `Mem` of its own; NULL when there is no memory. */
 Mem *lc_mem_new (MemFn fn, void *ud);
+/* As new, over another Mem, which counts its blocks too; refuses to have more
+** than `limit` bytes out. */
+Mem *lc_mem_within (Mem *parent, size_t limit);
 /* The maker is done with it: it goes when its last block does, on whichever
 ** thread that is, so a block may outlive whoever opened the Mem. */
 void lc_mem_retire (Mem *m);

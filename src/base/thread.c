@@ -13,8 +13,8 @@
 
 int lc_mutex_init (Mutex *m) { return pthread_mutex_init(&m->m, NULL); }
 void lc_mutex_free (Mutex *m) { pthread_mutex_destroy(&m->m); }
-void lc_mutex_lock (Mutex *m) { pthread_mutex_lock(&m->m); }
-void lc_mutex_unlock (Mutex *m) { pthread_mutex_unlock(&m->m); }
+LC_LOCK_SYSTEM void lc_mutex_lock (Mutex *m) { pthread_mutex_lock(&m->m); }
+LC_LOCK_SYSTEM void lc_mutex_unlock (Mutex *m) { pthread_mutex_unlock(&m->m); }
 
 int lc_cond_init (Cond *c) {
 #if defined(__APPLE__)          /* no condition clocks: see wait_until */

@@ -11,24 +11,41 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct Mutex { pthread_mutex_t m; } Mutex;
+/*
+** For clang's -Wthread-safety (`make locks`): a lock that is taken twice, or that
+** some way out of a function forgets, is an error. (In C it knows no fields of
+** structs, so what a lock guards is in the comments alone.)
+*/
+#if defined(__clang__)
+#define LC_LOCK_ATTRIBUTE(x) __attribute__((x))
+#else
+#define LC_LOCK_ATTRIBUTE(x)
+#endif
+#define LC_LOCK LC_LOCK_ATTRIBUTE(capability("mutex"))
+#define LC_TAKES(m) LC_LOCK_ATTRIBUTE(acquire_capability(m))
+#define LC_GIVES(m) LC_LOCK_ATTRIBUTE(release_capability(m))
+#define LC_HOLDS(m) LC_LOCK_ATTRIBUTE(requires_capability(m))
+/* The body is the system's, which has no such marks. */
+#define LC_LOCK_SYSTEM LC_LOCK_ATTRIBUTE(no_thread_safety_analysis)
+
+typedef struct LC_LOCK Mutex { pthread_mutex_t m; } Mutex;
 typedef struct Cond { pthread_cond_t c; } Cond;
 typedef struct Thread { pthread_t t; } Thread;
 
 /* 0 on success, else an errno. */
 int lc_mutex_init (Mutex *m);
 void lc_mutex_free (Mutex *m);
-void lc_mutex_lock (Mutex *m);
-void lc_mutex_unlock (Mutex *m);
+void lc_mutex_lock (Mutex *m) LC_TAKES(m);
+void lc_mutex_unlock (Mutex *m) LC_GIVES(m);
 
 /* Conditions count time on the clock of lc_now. */
 int lc_cond_init (Cond *c);
 void lc_cond_free (Cond *c);
 void lc_cond_signal (Cond *c);
 void lc_cond_broadcast (Cond *c);
-void lc_cond_wait (Cond *c, Mutex *m);
+void lc_cond_wait (Cond *c, Mutex *m) LC_HOLDS(m);
 /* 0 when `deadline` (lc_now's nanoseconds) has passed, else 1. */
-int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline);
+int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline) LC_HOLDS(m);
 
 /* More threads than this, for one pool, are a mistake and not a wish. */
 #define LC_WORKERS_MOST 1024

@@ -33,10 +33,12 @@ static void print_version (void) {
   fflush(stdout);
 }
 
-/* `require "lacus"` finds the copy in this binary before any file. */
+/* `require "lacus"` finds the copy in this binary before any file. A script that
+** calls os.exit has not ended well: main calms lacus down when one has. */
 static void open_libraries (lua_State *L) {
   luaL_openlibs(L);
   lc_lib_preload(L);
+  lc_lib_hurry(L);
 }
 
 /* The library functions look for this field and then ask no environment. */
@@ -198,8 +200,24 @@ static int run (lua_State *L) {
   return 1;
 }
 
-static int run_hurry (lua_State *L) {
-  lc_lib_hurry(L);
+/* The state closes, and lacus waits for tasks: after a while, says so. (Ctrl-C
+** has its default action by now.) */
+#define SILENT_SECONDS 5
+
+static int linger (void *ud, double seconds, const char *pool, size_t tasks) {
+  int *told = (int *)ud;
+  char text[128];
+  if (seconds < SILENT_SECONDS || *told) return 1;
+  *told = 1;
+  snprintf(text, sizeof(text), "waiting for %lu task%s of pool '%s' to end "
+           "(Ctrl-C stops them)", (unsigned long)tasks, tasks == 1 ? "" : "s",
+           pool);
+  lc_host_message(text);
+  return 1;
+}
+
+static int run_linger (lua_State *L) {
+  lc_lib_linger(L, linger, lua_touserdata(L, 1));
   return 0;
 }
 
@@ -207,7 +225,7 @@ int main (int argc, char **argv) {
   lua_State *L;
   Mem mem;
   Heap heap;
-  int status, good;
+  int status, good, told = 0;
   lc_mem_init(&mem, NULL, NULL);
   lc_heap_init(&heap, &mem);
   L = lc_state_bare(&heap);
@@ -222,9 +240,10 @@ int main (int argc, char **argv) {
   status = lua_pcall(L, 2, 1, 0);
   good = lua_toboolean(L, -1);
   lc_host_report(L, status);
-  if (!good || status != LUA_OK) {
-    lua_pushcfunction(L, run_hurry);
-    lua_pcall(L, 0, 0, 0);
+  if (good && status == LUA_OK) {
+    lua_pushcfunction(L, run_linger);
+    lua_pushlightuserdata(L, &told);
+    lua_pcall(L, 1, 0, 0);
   }
   lua_close(L);
   lc_heap_clear(&heap);

@@ -256,7 +256,7 @@ static int body_step (lua_State *L, int idx, Generator *g, int nsend) {
 }
 
 static const GeneratorKind body_kind = {body_step, body_close, NULL, NULL,
-  NULL};
+  NULL, NULL};
 
 /* Gives the generator on top of the stack its coroutine. */
 static lua_State *body_coroutine (lua_State *L, Generator *g) {
@@ -303,9 +303,9 @@ static int call_step (lua_State *L, int idx, Generator *g, int nsend) {
 }
 
 static const GeneratorKind iter_kind = {iter_step, body_close, NULL,
-  "a generator that lacus.iter made", NULL};
+  "a generator that lacus.iter made", NULL, NULL};
 static const GeneratorKind call_kind = {call_step, body_close, NULL,
-  "an iterator function", NULL};
+  "an iterator function", NULL, NULL};
 
 /* The first step settles it. */
 static int function_step (lua_State *L, int idx, Generator *g, int nsend) {
@@ -327,7 +327,7 @@ static int function_step (lua_State *L, int idx, Generator *g, int nsend) {
 }
 
 static const GeneratorKind function_kind = {function_step, body_close, NULL,
-  NULL, NULL};
+  NULL, NULL, NULL};
 
 void lc_body_function (lua_State *L, int idx) {
   Generator *g;
@@ -341,25 +341,38 @@ void lc_body_function (lua_State *L, int idx) {
 
 /* ---- what Lua sees ------------------------------------------------------ */
 
-/* Upvalue 1 is the body; called with its arguments. */
-static int l_body_call (lua_State *L) {
-  int nargs = lua_gettop(L);
+/*
+** A generator function is a Lua function, so that it can be sent to a worker as
+** any other: its upvalues are l_body_start, which goes by its name in the module,
+** and the body. By the first one it is known.
+*/
+static const char body_maker[] =
+  "local start = ... "
+  "return function(body) return function(...) return start(body, ...) end end";
+
+/* The body and its arguments. */
+static int l_body_start (lua_State *L) {
+  int nargs = lua_gettop(L) - 1;
   Generator *g;
   lua_State *co;
+  if (!lc_body_callable(L, 1)) return luaL_typeerror(L, 1, "function");
   luaL_checkstack(L, 4, NULL);
   g = lc_generator_new(L, &body_kind, sizeof(Generator), GEN_UV_TRACE);
   co = body_coroutine(L, g);
   if (!lua_checkstack(co, nargs + 1))
     return luaL_error(L, "too many arguments (%d)", nargs);
   lua_insert(L, 1);
-  lua_pushvalue(L, lua_upvalueindex(1));
-  lua_insert(L, 2);
   lua_xmove(L, co, nargs + 1);
   return lc_generator_for(L);
 }
 
 int lc_body_maker (lua_State *L, int idx) {
-  return lua_tocfunction(L, idx) == l_body_call;
+  int is;
+  if (!lua_isfunction(L, idx) || lua_iscfunction(L, idx)
+      || lua_getupvalue(L, idx, 1) == NULL) return 0;
+  is = lua_tocfunction(L, -1) == l_body_start;
+  lua_pop(L, 1);
+  return is;
 }
 
 int lc_body_callable (lua_State *L, int idx) {
@@ -369,10 +382,13 @@ int lc_body_callable (lua_State *L, int idx) {
   return 1;
 }
 
+/* Upvalue 1 makes them. */
 static int l_generator (lua_State *L) {
   if (!lc_body_callable(L, 1)) return luaL_typeerror(L, 1, "function");
   lua_settop(L, 1);
-  lua_pushcclosure(L, l_body_call, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, 1, 1);
   return 1;
 }
 
@@ -414,8 +430,8 @@ static int l_iter (lua_State *L) {
 }
 
 static const luaL_Reg body_functions[] = {
-  {"generator", l_generator},
   {"iter", l_iter},
+  {"_start", l_body_start},
   {NULL, NULL}
 };
 
@@ -424,4 +440,10 @@ void lc_body_open (lua_State *L) {
   *depth = 0;
   lua_rawsetp(L, LUA_REGISTRYINDEX, &body_depth_key);
   luaL_setfuncs(L, body_functions, 0);
+  if (luaL_loadbufferx(L, body_maker, sizeof body_maker - 1, "=lacus", "t")
+      != LUA_OK) lua_error(L);
+  lua_pushcfunction(L, l_body_start);
+  lua_call(L, 1, 1);
+  lua_pushcclosure(L, l_generator, 1);
+  lua_setfield(L, -2, "generator");
 }

@@ -9,7 +9,8 @@
 
 #include <lua.h>
 
-/* Adds `generator` and `iter` to the table on top of the stack. Once for
+/* Adds `generator` and `iter`, and `_start`, which is how what `generator` gives
+** is known in other states, to the table on top of the stack. Once for
 ** each Lua state, after lc_generator_open. */
 void lc_body_open (lua_State *L);
 

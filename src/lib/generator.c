@@ -143,6 +143,10 @@ static int l_gen_send (lua_State *L) {
     return luaL_error(L, "cannot send to %s", g->kind->unsendable);
   luaL_checkstack(L, GEN_ROOM, NULL);
   lua_pop(L, 1);
+  if (g->kind->send != NULL && g->state == GEN_SUSPENDED) {
+    g->kind->send(L, g, 2);
+    return l_gen_next(L);
+  }
   lua_pushboolean(L, 1);
   lua_insert(L, 2);
   return gen_next(L, g, nsend);

@@ -11,12 +11,15 @@
 #ifndef lc_generator_h
 #define lc_generator_h
 
+#include <stdint.h>
+
 #include <lua.h>
 
 #define LC_GENERATOR "lacus.generator"   /* name of the metatable */
 
 #define LC_GEN_END    (-1)   /* no item: there will be none any more */
 #define LC_GEN_FAILED (-2)   /* only from a kind's step, see below */
+#define LC_GEN_LATE   (-3)   /* likewise: no item by `until`; ask again */
 
 typedef enum GenState {
   GEN_FRESH,       /* nothing has been asked of it yet */
@@ -58,12 +61,20 @@ typedef struct GeneratorKind {
   */
   void (*await) (lua_State *L, Generator *g, int *held, lua_KContext ctx,
                  lua_KFunction k);
+  /*
+  ** Takes the values at first .. the top of the stack for its body, or raises
+  ** why not; the step that follows has none. Called when GEN_SUSPENDED. May be
+  ** NULL: the step takes them.
+  */
+  void (*send) (lua_State *L, Generator *g, int first);
 } GeneratorKind;
 
 struct Generator {
   const GeneratorKind *kind;   /* may change from step to step */
   lua_State *co;               /* where its code runs, or NULL; the kind's */
   GenState state;
+  uint64_t until;   /* how long a step that waits may, on the clock of lc_now; 0:
+                    ** as long as it takes. Set by who asks by lc_source_try */
 };
 
 /* Makes the metatable of generators, once for each Lua state. Before any

@@ -12,6 +12,7 @@
 #include "body.h"
 #include "generator.h"
 #include "range.h"
+#include "sandbox.h"
 #include "sugar.h"
 
 static int l_lacus_cpus (lua_State *L) {
@@ -38,6 +39,7 @@ static int lacus_load_sugar (lua_State *L) {
   const char *chunk = lua_pushfstring(L, "@lacus/%s.lua", s->name);
   if (luaL_loadbufferx(L, (const char *)s->data, s->len, chunk, "b")
       != LUA_OK) return lua_error(L);
+  if (lc_sandbox_push_env(L)) lua_setupvalue(L, -2, 1);
   lua_pushvalue(L, 1);
   lua_call(L, 1, 1);
   return 1;
@@ -74,7 +76,11 @@ static void lacus_sweeten (lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lacus_preload_sugar(L);
   lua_pop(L, 1);
-  lua_getglobal(L, "require");
+  if (lc_sandbox_push_env(L)) {
+    lua_getfield(L, -1, "require");
+    lua_replace(L, -2);
+  }
+  else lua_getglobal(L, "require");
   lua_pushliteral(L, "lacus.sugar");
   lua_call(L, 1, 1);
   lua_pushvalue(L, -2);
@@ -92,7 +98,15 @@ static void lacus_sweeten (lua_State *L) {
 }
 
 void lc_lib_hurry (lua_State *L) {
-  lc_home_open(L, NULL)->hurry = 1;
+  lc_home_hurry(L, 1);
+}
+
+void lc_lib_linger (lua_State *L, LingerFn fn, void *ud) {
+  Home *h = lc_home_find(L);
+  if (h == NULL) return;            /* there is nothing to wait for */
+  h->hurry = 0;
+  h->linger = fn;
+  h->linger_ud = ud;
 }
 
 static void lacus_cancel_future (Shared *s) {

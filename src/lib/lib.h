@@ -8,6 +8,7 @@
 
 #include <lua.h>
 
+#include "../pool/fault.h"
 #include "../pool/pool.h"
 
 #define LACUS_VERSION "0.1"
@@ -16,7 +17,7 @@
 #define LC_POOL "lacus.pool"
 #define LC_RESULTS "lacus.results"
 #define LC_FUTURE "lacus.future"
-#define LC_ERROR "lacus.error"
+#define LC_ERROR LC_FAULT_OBJECT
 
 #if !defined(LUAMOD_EXPORT)
 #if defined(__GNUC__)
@@ -60,10 +61,14 @@ void lc_lib_cancel (lua_State *L);
 ** many as there are processors, unless they ask for a number. May raise. */
 void lc_lib_set_workers (lua_State *L, int n);
 
+/* It has not, or all is well by now. While the state closes and waits for what was
+** submitted, `fn` is told, and may end that: see pool/home.h. May raise (memory). */
+void lc_lib_linger (lua_State *L, LingerFn fn, void *ud);
+
 /* Puts luaopen_lacus and the embedded sugar into package.preload. */
 void lc_lib_preload (lua_State *L);
 
-/* --- lib_results.c ------------------------------------------------------- */
+/* --- lib_map.c, lib_results.c --------------------------------------------- */
 
 /*
 ** pool:map. Source, function and options are at stack positions 2 to 4; they
@@ -118,6 +123,10 @@ void lc_lib_error_private (lua_State *L);
 */
 void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
                         const Batch *b);
+
+/* Raises the error object on top, which then knows where it was asked for: the
+** stack from `level` on, as luaL_traceback counts. */
+int lc_lib_raise (lua_State *L, int level);
 
 /* Pushes an error object that came about on this side: the message is on
 ** top, and is replaced by the object. */

@@ -13,21 +13,53 @@ static int err_field (lua_State *L, const char *name) {
   return lua_rawget(L, 1);
 }
 
-/* Reads like an uncaught error of `lua`: message, then the traceback. */
+/* Likewise, if it is a string. */
+static void err_text (lua_State *L, const char *name) {
+  if (err_field(L, name) != LUA_TSTRING) {
+    lua_pop(L, 1);
+    lua_pushnil(L);
+  }
+}
+
+/* Reads like an uncaught error of `lua`: message, then the tracebacks: of the
+** worker, and of who waited for it. */
 static int l_err_tostring (lua_State *L) {
+  lua_Integer worker;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
-  if (err_field(L, "message") != LUA_TSTRING) {
+  err_field(L, "worker");
+  worker = lua_tointeger(L, 2);
+  err_text(L, "message");
+  if (lua_isnil(L, -1)) {
     lua_pushliteral(L, "lacus error");
     lua_replace(L, -2);
   }
-  if (err_field(L, "traceback") == LUA_TSTRING) {
+  err_text(L, "traceback");
+  err_text(L, "caller");
+  lc_fault_join(L, worker);
+  if (lua_isnil(L, -1)) lua_pop(L, 1);
+  else {
     lua_pushliteral(L, "\n");
     lua_insert(L, -2);
     lua_concat(L, 3);
   }
-  else lua_pop(L, 1);
   return 1;
+}
+
+/* As text with text: scripts join messages. */
+static int l_err_concat (lua_State *L) {
+  lua_settop(L, 2);
+  luaL_tolstring(L, 1, NULL);
+  luaL_tolstring(L, 2, NULL);
+  lua_concat(L, 2);
+  return 1;
+}
+
+int lc_lib_raise (lua_State *L, int level) {
+  luaL_checkstack(L, 4, NULL);
+  luaL_traceback(L, L, NULL, level);
+  lua_setfield(L, -2, "caller");
+  return lua_error(L);
 }
 
 /* (kind, message, level): raises an error object, where `error` would. */
@@ -36,7 +68,7 @@ static int l_err_raise (lua_State *L) {
   lua_pushvalue(L, 2);
   lua_concat(L, 2);
   lc_lib_make_error(L, luaL_checkstring(L, 1), 0);
-  return lua_error(L);
+  return lc_lib_raise(L, (int)lua_tointeger(L, 3));
 }
 
 void lc_lib_error_private (lua_State *L) {
@@ -50,6 +82,8 @@ void lc_lib_error (lua_State *L) {
   luaL_newmetatable(L, LC_ERROR);
   lua_pushcfunction(L, l_err_tostring);
   lua_setfield(L, -2, "__tostring");
+  lua_pushcfunction(L, l_err_concat);
+  lua_setfield(L, -2, "__concat");
   lua_setfield(L, -2, "Error");
 }
 
@@ -121,6 +155,10 @@ void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
     lua_setfield(L, object, "kind");
     err_items(L, c, b, &at, object);
     lua_settop(L, object);
+  }
+  if (e->attempt > 1) {
+    lua_pushinteger(L, e->attempt);
+    lua_setfield(L, object, "attempt");
   }
   if (e->worker != 0) {
     lua_pushinteger(L, e->worker);

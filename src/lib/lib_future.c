@@ -12,6 +12,7 @@
 #include "lib.h"
 #include "lib_option.h"
 #include "lib_wait.h"
+#include "sandbox.h"
 
 static Future *fut_check (lua_State *L, int arg) {
   Shared *s = lc_object_test(L, arg, &lc_future_kind.shared);
@@ -68,6 +69,7 @@ int lc_lib_submit (lua_State *L, Home *home, Pool *p, int to) {
   if (!lc_pool_alive(p, L)) return luaL_error(L, "%s", lua_tostring(L, -1));
   lc_codec_begin(L, home->codec);
   box = fut_new_batch(L, home);
+  lc_sandbox_address(L, home, p);
   lc_lib_encode_call(L, home, *box, 2, n);
   f = lc_pool_submit(p, home->worker, *box, to);
   if (f == NULL) return luaL_error(L, "the pool is closed, or memory is out");
@@ -99,7 +101,7 @@ static int fut_raise (lua_State *L, const char *kind, const char *message) {
   lua_pushstring(L, message);
   lua_concat(L, 2);
   lc_lib_make_error(L, kind, 0);
-  return lua_error(L);
+  return lc_lib_raise(L, 1);
 }
 
 static int fut_values (lua_State *L, Home *home, Future *f) {
@@ -112,7 +114,7 @@ static int fut_values (lua_State *L, Home *home, Future *f) {
       return lc_decode(L, home->codec, &b->msg, &at);
     case FUTURE_FAILED:
       lc_lib_push_error(L, home->codec, &b->entries[0], b);
-      return lua_error(L);
+      return lc_lib_raise(L, 1);
     default:
       return fut_raise(L, "cancelled", "the task was cancelled");
   }
@@ -189,20 +191,28 @@ static void set_unlisten (void *thing, WaitNode *n) {
   for (i = 0; i < set->n; i++) lc_future_unlisten(set->f[i], &set->nodes[i]);
 }
 
-static int set_listen (void *thing, WaitNode *n) {
-  FutureSet *set = (FutureSet *)thing;
+/* Whether nobody has to wait for it any more. */
+static int set_is_done (const FutureSet *set) {
   size_t i, ended = 0, bad = 0;
   for (i = 0; i < set->n; i++) {
     FutureState state = lc_future_state(set->f[i]);
-    set->nodes[i].waiter = n->waiter;
-    if (lc_future_ended(state) || !lc_future_listen(set->f[i],
-                                                    &set->nodes[i])) {
-      ended++;
-      bad += lc_future_state(set->f[i]) != FUTURE_DONE;
-    }
+    ended += lc_future_ended(state) != 0;
+    bad += lc_future_ended(state) && state != FUTURE_DONE;
   }
-  if (ended < set->n && !(set->any && ended > 0)
-      && !(set->first_error && bad > 0)) return 1;
+  return ended == set->n || (set->any && ended > 0)
+         || (set->first_error && bad > 0);
+}
+
+/* On the lists of all first: what ends from then on wakes the waiter. Only `n`'s
+** waiter is used; each future has a node of its own. */
+static int set_listen (void *thing, WaitNode *n) {
+  FutureSet *set = (FutureSet *)thing;
+  size_t i;
+  for (i = 0; i < set->n; i++) {
+    set->nodes[i].waiter = n->waiter;
+    lc_future_listen(set->f[i], &set->nodes[i]);
+  }
+  if (!set_is_done(set)) return 1;
   set_unlisten(set, n);
   return 0;
 }
@@ -271,20 +281,12 @@ static int set_go (lua_State *L, int status, lua_KContext ctx) {
   FutureSet *set = (FutureSet *)lua_touserdata(L, 3);
   uint64_t deadline = (uint64_t)lua_tointeger(L, 2);
   (void)status;
-  for (;;) {
+  while (!set_is_done(set) && lc_now() < deadline) {
     Fiber *fiber = lc_wait_fiber(home, L);
-    WaitNode probe;
-    probe.waiter = fiber != NULL ? &fiber->waiter : &home->parker.waiter;
-    if (!set_listen(set, &probe)) break;
-    if (lc_now() >= deadline) {
-      set_unlisten(set, NULL);
-      break;
-    }
-    if (fiber != NULL)
+    if (fiber == NULL) lc_wait_block(L, home, &set_wait_kind, set, deadline);
+    else if (set_listen(set, &fiber->node))
       return lc_fiber_suspend(L, fiber, deadline, set_forget, set, ctx,
                               set_go);
-    set_unlisten(set, NULL);
-    lc_wait_block(L, home, &set_wait_kind, set, deadline);
   }
   return set_lists(L, set);
 }
@@ -292,6 +294,7 @@ static int set_go (lua_State *L, int status, lua_KContext ctx) {
 static int l_lacus_wait (lua_State *L) {
   uint64_t deadline = LC_NEVER;
   FutureSet *set;
+  lua_Number s;
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   set = set_new(L, 1);
@@ -303,8 +306,8 @@ static int l_lacus_wait (lua_State *L) {
       if (strcmp(name, "any") == 0) set->any = lua_toboolean(L, -1);
       else if (strcmp(name, "first_error") == 0)
         set->first_error = lua_toboolean(L, -1);
-      else if (strcmp(name, "timeout") == 0 && lua_isnumber(L, -1))
-        deadline = lc_deadline(lua_tonumber(L, -1));
+      else if (strcmp(name, "timeout") == 0
+               && lc_option_number(L, -1, &s)) deadline = lc_deadline(s);
       else
         lc_option_refuse(L, 2, "unknown option or wrong value:");
       lua_pop(L, 1);

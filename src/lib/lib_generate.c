@@ -1,7 +1,8 @@
 /*
-** lib_generate.c: pool:generate: a generator whose body runs in a worker, a
-** bounded number of items ahead of its reader: a stream with one item.
-** Stands on pool/stream, generator and lib_wait.
+** lib_generate.c: pool:generate: a generator whose body runs in a worker: a
+** stream with one item, and a dialogue between reader and body. The reader's
+** second demand settles how the body goes on: see pool/dialogue.h. Stands on
+** pool/stream, generator and lib_wait.
 */
 #include <string.h>
 
@@ -11,6 +12,7 @@
 #include "generator.h"
 #include "lib.h"
 #include "lib_wait.h"
+#include "sandbox.h"
 
 /* Items that the body may be ahead. */
 #define GENERATE_AHEAD 64
@@ -21,6 +23,10 @@ typedef struct Remote {
   Pool *pool;               /* held, until closed */
   Stream *s;                /* NULL when closed */
   int *held;                /* of the `await` that waits; or NULL */
+  int begun;                /* an item has been asked for... */
+  int asked;                /* ...and the last one asked for not taken yet */
+  int stepping;             /* the body waits for an answer to each yield... */
+  int ahead;                /* ...or not any more; or neither is settled */
 } Remote;
 
 static void rem_drop (Remote *g) {
@@ -37,11 +43,63 @@ static void rem_close (lua_State *L, int idx, Generator *g) {
   rem_drop((Remote *)(void *)g);
 }
 
+/*
+** One more item is wanted. Nobody has answered the yield of the item before: if
+** it was settled that the body waits, it gets nothing; else it may run from now on.
+*/
+static void rem_ask (Remote *g) {
+  Dialogue *d = g->s->sink.dialogue;
+  if (g->asked || g->ahead) return;
+  g->asked = 1;
+  if (g->stepping) {
+    lc_dialogue_words(d);
+    lc_dialogue_answer(d);
+  }
+  else if (g->begun) {
+    g->ahead = 1;
+    lc_dialogue_let_run(d);
+  }
+  g->begun = 1;
+}
+
+/* What lc_encode pushed about a value that cannot be sent: raises it. */
+static void rem_refuse (lua_State *L) {
+  const char *way = lua_tostring(L, -2);
+  luaL_error(L, "send: argument %I%s%s: cannot send %s",
+             (LUAI_UACINT)lua_tointeger(L, -3),
+             *way == '.' || *way == '[' ? ", field " : "", way,
+             lua_tostring(L, -1));
+}
+
+/* It answers the pending yield. */
+static void rem_send (lua_State *L, Generator *gen, int first) {
+  Remote *g = (Remote *)(void *)gen;
+  Message *words;
+  if (g->ahead)
+    luaL_error(L, "cannot send to a worker's generator that runs ahead: after "
+                  "its first item it was asked with next, or by a loop (send "
+                  "from the second item on)");
+  if (g->asked)
+    luaL_error(L, "cannot send: the item asked for before has not been taken");
+  lc_codec_begin(L, g->home->codec);
+  lc_sandbox_address(L, g->home, g->pool);
+  words = lc_dialogue_words(g->s->sink.dialogue);
+  switch (lc_encode(L, g->home->codec, words, first,
+                    lua_gettop(L) - first + 1)) {
+    case LC_ENCODED: break;
+    case LC_REFUSED: rem_refuse(L); return;
+    case LC_NOMEM: luaL_error(L, "not enough memory"); return;
+  }
+  g->stepping = g->asked = 1;
+  lc_dialogue_answer(g->s->sink.dialogue);
+}
+
 /* What a body returns is no item. */
 static int rem_take (lua_State *L, Remote *g) {
   Batch *b;
   Entry *e = lc_stream_take(g->s, &b);
   size_t at = e->at;
+  g->asked = 0;
   if (e->kind == ENTRY_FAULT || e->kind == ENTRY_NOMEM
       || e->kind == ENTRY_LOST) {
     lc_lib_push_error(L, g->home->codec, e, b);
@@ -49,6 +107,10 @@ static int rem_take (lua_State *L, Remote *g) {
   }
   if (e->last) return LC_GEN_END;
   return lc_decode(L, g->home->codec, &b->msg, &at);
+}
+
+static uint64_t rem_until (const Remote *g) {
+  return g->head.until != 0 ? g->head.until : LC_NEVER;
 }
 
 /* Protected: (remote). What it gives lies on the stack, its number on top. */
@@ -60,12 +122,16 @@ static int rem_step (lua_State *L) {
     switch (lc_stream_step(g->s, 1)) {
       case STREAM_READY:
         n = rem_take(L, g);
-        if (n == LC_GEN_FAILED) return lua_error(L);
+        if (n == LC_GEN_FAILED) return lc_lib_raise(L, 2);
         luaL_checkstack(L, 1, NULL);
         lua_pushinteger(L, n);
         return lua_gettop(L);
       case STREAM_PULL: case STREAM_WAIT:
-        lc_wait_block(L, g->home, &lc_wait_stream, g->s, LC_NEVER);
+        if (lc_now() >= rem_until(g)) {
+          lua_pushinteger(L, LC_GEN_LATE);
+          return 1;
+        }
+        lc_wait_block(L, g->home, &lc_wait_stream, g->s, rem_until(g));
         break;
       case STREAM_END:
         lua_pushinteger(L, LC_GEN_END);
@@ -82,6 +148,7 @@ static int rem_gen_step (lua_State *L, int idx, Generator *gen, int nsend) {
   int n;
   (void)idx;
   lua_pop(L, nsend);
+  rem_ask(g);
   gen->state = GEN_RUNNING;
   lua_pushcfunction(L, rem_step);
   lua_pushlightuserdata(L, g);
@@ -90,8 +157,8 @@ static int rem_gen_step (lua_State *L, int idx, Generator *gen, int nsend) {
     n = (int)lua_tointeger(L, -1);
     lua_pop(L, 1);
   }
-  gen->state = n >= 0 ? GEN_SUSPENDED : GEN_DEAD;
-  if (n < 0) rem_drop(g);
+  gen->state = n >= 0 || n == LC_GEN_LATE ? GEN_SUSPENDED : GEN_DEAD;
+  if (gen->state == GEN_DEAD) rem_drop(g);
   return n;
 }
 
@@ -99,6 +166,7 @@ static void rem_forget (Fiber *f, void *what) {
   Remote *g = (Remote *)what;
   (void)f;
   g->head.state = GEN_SUSPENDED;
+  g->head.until = 0;
   if (g->held != NULL) *g->held = 0;
   if (g->s != NULL) lc_stream_unlisten(g->s);
 }
@@ -107,17 +175,17 @@ static void rem_await (lua_State *L, Generator *gen, int *held,
                        lua_KContext ctx, lua_KFunction k) {
   Remote *g = (Remote *)(void *)gen;
   Fiber *f = lc_wait_fiber(g->home, L);
-  if (f == NULL || lc_stream_step(g->s, 1) != STREAM_WAIT
+  rem_ask(g);
+  if (f == NULL || lc_now() >= rem_until(g) || lc_stream_step(g->s, 1) != STREAM_WAIT
       || !lc_stream_listen(g->s, &f->waiter)) return;
   gen->state = GEN_RUNNING;
   g->held = held;
   if (held != NULL) *held = 1;
-  lc_fiber_suspend(L, f, LC_NEVER, rem_forget, g, ctx, k);
+  lc_fiber_suspend(L, f, rem_until(g), rem_forget, g, ctx, k);
 }
 
 static const GeneratorKind rem_kind = {
-  rem_gen_step, rem_close, NULL, "a worker's generator, which runs ahead",
-  rem_await
+  rem_gen_step, rem_close, NULL, NULL, rem_await, rem_send
 };
 
 int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
@@ -129,7 +197,7 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   luaL_checkstack(L, 8, NULL);
   if (!lc_pool_alive(p, L)) return luaL_error(L, "%s", lua_tostring(L, -1));
   memset(&o, 0, sizeof o);
-  o.single = 1;
+  o.single = o.dialogue = 1;
   o.window = GENERATE_AHEAD;
   o.batch = 1;
   g = (Remote *)(void *)lc_generator_new(L, &rem_kind, sizeof(Remote), 2);
@@ -141,6 +209,7 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   lc_codec_begin(L, home->codec);
   b = lc_stream_open_batch(g->s);
   if (b == NULL) return luaL_error(L, "not enough memory");
+  lc_sandbox_address(L, home, p);
   lc_lib_encode_call(L, home, b, 2, n);
   if (!lc_stream_put(g->s, 0, NULL)) return luaL_error(L, "not enough memory");
   lc_stream_exhaust(g->s);

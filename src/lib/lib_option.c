@@ -13,6 +13,12 @@ int lc_option_integer (lua_State *L, int idx, lua_Integer *n) {
   return isint;
 }
 
+int lc_option_number (lua_State *L, int idx, lua_Number *x) {
+  if (lua_type(L, idx) != LUA_TNUMBER) return 0;
+  *x = lua_tonumber(L, idx);
+  return *x == *x;
+}
+
 int lc_option_refuse (lua_State *L, int arg, const char *what) {
   return luaL_argerror(L, arg, lua_pushfstring(L, "%s '%s'", what,
                                                luaL_tolstring(L, -2, NULL)));

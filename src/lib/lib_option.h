@@ -14,6 +14,10 @@ const char *lc_option_name (lua_State *L);
 ** string that reads like one; then it is in *n, else 0 is. */
 int lc_option_integer (lua_State *L, int idx, lua_Integer *n);
 
+/* 1 if the value at `idx` is a number, not a string and not NaN; then it is in
+** *x. */
+int lc_option_number (lua_State *L, int idx, lua_Number *x);
+
 /* Raises an argument error: `what` and the option's name in quotes. */
 int lc_option_refuse (lua_State *L, int arg, const char *what);
 

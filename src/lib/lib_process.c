@@ -33,12 +33,13 @@ static int l_process_execute (lua_State *L) {
 
 static void process_wrap (lua_State *L, const char *library,
                           const char *name, lua_CFunction start) {
-  if (lua_getglobal(L, library) == LUA_TTABLE) {
-    lua_getfield(L, -1, name);
+  int top = lua_gettop(L);
+  if (lua_getglobal(L, library) == LUA_TTABLE
+      && lua_getfield(L, -1, name) == LUA_TFUNCTION) {
     lua_pushcclosure(L, start, 1);
     lua_setfield(L, -2, name);
   }
-  lua_pop(L, 1);
+  lua_settop(L, top);
 }
 
 void lc_lib_process (lua_State *L) {

@@ -44,6 +44,7 @@ static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
   if (thing != NULL) kind->unlisten(thing, &n);
   if (!woken) lc_wait_poke(L);
   lc_interrupt_check(lc_interrupt_here(), L);
+  if (lc_home_has_news(home)) lc_home_warn(home, L);
 }
 
 /* Within the brackets of lc_pool_help_begin. */

@@ -6,6 +6,7 @@
 #include <lualib.h>
 
 #include "lib.h"
+#include "sandbox.h"
 
 /* A task must not end the host: it fails instead. */
 static int l_worker_exit (lua_State *L) {
@@ -42,9 +43,11 @@ static void worker_describe (lua_State *L) {
 
 int lc_lib_worker (lua_State *L) {
   Worker *w = lc_worker_of(L);
-  lc_home_set_workers(L, lc_crew_worker(w)->pool->default_workers);
+  Pool *p = lc_crew_worker(w)->pool;
+  lc_home_set_workers(L, p->default_workers);
   lc_home_open(L, w);
-  luaL_openlibs(L);
+  if (p->libs == 0) luaL_openlibs(L);
+  else lc_sandbox_open(L, p->libs);
   lc_lib_random(L);
   lc_lib_coroutine(L);
   worker_guard_os(L);

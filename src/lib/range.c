@@ -58,7 +58,7 @@ static lua_Integer range_left (const Generator *g) {
 }
 
 static const GeneratorKind range_kind = {range_step, NULL, range_left,
-  "a range", NULL};
+  "a range", NULL, NULL};
 
 lua_Integer lc_range_take (Generator *g, lua_Integer *first,
                            lua_Integer *step, lua_Integer max) {
@@ -95,7 +95,7 @@ static int range_fstep (lua_State *L, int idx, Generator *g, int nsend) {
 }
 
 static const GeneratorKind range_fkind = {range_fstep, NULL, NULL, "a range",
-  NULL};
+  NULL, NULL};
 
 /* ---- chunks ------------------------------------------------------------- */
 
@@ -126,7 +126,7 @@ static lua_Integer chunks_left (const Generator *g) {
 }
 
 static const GeneratorKind chunks_kind = {chunks_step, NULL, chunks_left,
-  "a generator that lacus.chunks made", NULL};
+  "a generator that lacus.chunks made", NULL, NULL};
 
 /* ---- what Lua sees ------------------------------------------------------ */
 

@@ -57,7 +57,7 @@ static lua_Integer src_array_left (const Generator *g) {
 }
 
 static const GeneratorKind src_array_kind = {src_array_step, src_array_close,
-  src_array_left, "an array", NULL};
+  src_array_left, "an array", NULL, NULL};
 
 static void src_array (lua_State *L, int idx) {
   lua_Integer n = luaL_len(L, idx);

@@ -36,7 +36,7 @@ int lc_source_pull (lua_State *L, int idx);
 
 /*
 ** As pull, but lets no error of the source through: LC_GEN_FAILED, and the
-** error value is pushed. (Lua may still raise that memory is out.)
+** error value is pushed. LC_GEN_LATE: see `until` of Generator. (Lua may still raise that memory is out.)
 */
 int lc_source_try (lua_State *L, int idx);
 

@@ -14,6 +14,7 @@ void lc_batch_clear (Batch *b) {
   lc_message_clear(&b->msg, LC_BATCH_KEEP);
   b->task.next = NULL;
   b->sink = NULL;
+  b->retry = NULL;
   b->users = 0;
   b->n = b->unread = 0;
   b->busy_ns = b->ran = 0;
@@ -70,5 +71,6 @@ Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last) {
   e->kind = (unsigned char)kind;
   e->last = (unsigned char)last;
   e->worker = 0;
+  e->attempt = 0;
   return e;
 }

@@ -15,6 +15,7 @@
 #include "../run/task.h"
 #include "../value/message.h"
 #include "call.h"
+#include "retry.h"
 
 typedef struct Batch Batch;
 typedef struct Entry Entry;
@@ -38,6 +39,7 @@ struct Entry {
   unsigned char kind;
   unsigned char last; /* nothing more comes under this index */
   short worker;       /* who made it; 0 for nobody */
+  int attempt;        /* a failure: of which attempt, from 1; 0: it had none */
 };
 
 struct Batch {
@@ -49,6 +51,8 @@ struct Batch {
   size_t n, cap;
   size_t unread;      /* the reader's: entries not handed over */
   int users;          /* the worker's: fibers that run its items */
+  const Retry *retry; /* what to do when an item fails; NULL: nothing. The
+                      ** sink's */
   uint64_t seed;      /* in a pool with one: the random numbers of an item... */
   uint64_t base;      /* ...are those of (seed, base + index): see run.h */
   uint64_t timeout;   /* nanoseconds that an item may run; 0: no limit */

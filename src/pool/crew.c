@@ -12,6 +12,7 @@ PoolWorker *lc_crew_hire (Pool *p, int id, int *err) {
   pw->pool = p;
   pw->w.host = &p->host;
   pw->w.mem = p->mem;
+  pw->w.memory = p->memory;
   pw->w.fibers.mem = p->mem;
   pw->w.fibers.size = lc_run_fiber_size();
   pw->w.fibers.ready = p->host.ready;
@@ -49,6 +50,7 @@ void lc_crew_stop (PoolWorker *pw, unsigned turn) {
 void lc_crew_fire (PoolWorker *pw) {
   lc_worker_free(&pw->w);
   lc_mutex_free(&pw->kit.guard);
+  lc_mem_free(pw->pool->mem, pw->trace, pw->trace_size);
   lc_mem_free(pw->pool->mem, pw, sizeof(PoolWorker));
 }
 

@@ -38,6 +38,13 @@ struct PoolWorker {
   uint64_t since;             /* ...since when, or since it heard of it */
   uint64_t pause;             /* until it is told again */
   int heard;
+  uint64_t suspect, barked;   /* the `began` that the watchdog asks about, and
+                              ** has reported */
+  unsigned probes;            /* how often it was asked where it stands... */
+  unsigned answers;           /* ...and up to which one it has said so: */
+  char *trace;                /* of `trace_size` bytes; or NULL */
+  size_t trace_size;
+  uint64_t index;             /* of the item that ran then */
   PoolWorker *next_idle;
   int idle;                   /* on the list */
   TaskList ready;             /* fibers of this worker that may go on */
@@ -46,6 +53,7 @@ struct PoolWorker {
   int booted;                 /* init has run */
   WorkerLife life;
   unsigned epoch;             /* the pool's, when the state was opened */
+  int full;                   /* the state keeps too much: see `memory` */
   unsigned looks;             /* for tasks, so far */
   int helping;                /* runs tasks on top of one that waits */
   size_t init_at;             /* where env has the init */
@@ -79,11 +87,17 @@ struct Pool {
   int inlined;                /* one worker, without a thread: its tasks run
                               ** on the home's thread while that waits */
   uint64_t recycle;           /* tasks after which a state is replaced; 0 */
+  uint64_t linger;            /* ns that what was submitted has when the home's
+                              ** state closes; LC_NEVER: as long as it takes */
+  int warns;                  /* warnings are on in its states */
+  unsigned libs;              /* for `libraries`; 0: all */
+  size_t memory;              /* that a worker's state may hold; 0: all */
   int seeded;                 /* its tasks have random numbers... */
   uint64_t seed;              /* ...that begin with this: see run.h */
   int shuffled;               /* its maps' results come in random order... */
   uint64_t shuffle;           /* ...that begins with this */
   uint64_t grace_ns;          /* for what is stopped */
+  uint64_t watchdog_ns;       /* what runs longer is reported; 0: nothing is */
   int places;                 /* room in `workers` */
   int nworkers;               /* goes up under lock: the first ones run by then */
   /* the thread of the state that opened it */
@@ -100,7 +114,6 @@ struct Pool {
   PoolWorker **workers;       /* a place changes when one is abandoned */
   int strays;                 /* abandoned workers whose threads go on */
   int orphaned;               /* they free the pool */
-  int lost;                   /* workers abandoned, not yet reported */
   Watch watch;
   TaskList queue;
   int nmine;                  /* tasks on all `mine` lists */
@@ -109,6 +122,8 @@ struct Pool {
   size_t pending;             /* tasks of futures that have not ended */
   uint64_t submits;           /* seeded: tasks submitted from outside */
   int draining;               /* nobody holds it: stop when none is pending */
+  int hurry;                  /* it ends by being cancelled: what its tasks have
+                              ** started elsewhere is not waited for either */
   int homeless;               /* its home has ended: the last holder frees it */
   int opened, unopened, gone; /* workers */
   char *why;                  /* what went wrong first; or NULL */

@@ -17,7 +17,19 @@
 #define LC_FAULT_MEMORY "memory"
 #define LC_FAULT_TRANSFER "transfer"
 #define LC_FAULT_TIMEOUT "timeout"
+#define LC_FAULT_CANCELLED "cancelled"
 #define LC_FAULT_LOST "lost"
+
+/* The name of the metatable of error objects (see lib/lib_error.c). One that a
+** task gets from another and raises again keeps its message, and its traceback
+** goes before the task's own. */
+#define LC_FAULT_OBJECT "lacus.error"
+
+/*
+** Two tracebacks, or nils, on top become one: of worker number `worker` (0: not
+** known), and of whoever waited there for it.
+*/
+void lc_fault_join (lua_State *L, lua_Integer worker);
 
 /*
 ** Message handler for the protected calls of tasks: leaves the value as it is,

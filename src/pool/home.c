@@ -8,6 +8,7 @@
 #include "../run/worker.h"
 
 static const char home_key = 0;
+static const char home_hurry_key = 0;
 
 /* As long as another processor may bring news: waking an idle one costs about
 ** 20 microseconds. */
@@ -33,13 +34,16 @@ static int home_workers (lua_State *L, int otherwise) {
 static int home_gc (lua_State *L) {
   Home *h = (Home *)lua_touserdata(L, 1);
   Resident *r;
+  h->ends = lc_now();
   for (r = h->residents; r != NULL; r = r->next) r->kind->stop(r);
   for (r = h->residents; r != NULL; r = r->next) r->kind->join(r);
   while ((r = h->residents) != NULL) {
     h->residents = r->next;
     r->kind->free_(r);
   }
+  lc_home_warn(h, L);
   if (h->has_lock) lc_mutex_free(&h->lock);
+  if (h->has_reports_lock) lc_mutex_free(&h->reports_lock);
   if (h->has_parker) lc_parker_free(&h->parker);
   if (h->owns_mem) lc_mem_retire(h->mem);
   memset(h, 0, sizeof(Home));
@@ -63,7 +67,8 @@ static Home *home_new (lua_State *L, Worker *worker) {
   if (h->mem == NULL) luaL_error(L, "not enough memory");
   h->has_lock = lc_mutex_init(&h->lock) == 0;
   h->has_parker = lc_parker_init(&h->parker) == 0;
-  if (!h->has_lock || !h->has_parker)
+  h->has_reports_lock = lc_mutex_init(&h->reports_lock) == 0;
+  if (!h->has_lock || !h->has_parker || !h->has_reports_lock)
     luaL_error(L, "lacus: the system gives no lock");
   h->cpus = lc_cpus();
   h->workers = home_workers(L, h->cpus);
@@ -71,19 +76,31 @@ static Home *home_new (lua_State *L, Worker *worker) {
   return h;
 }
 
-Home *lc_home_open (lua_State *L, Worker *worker) {
+Home *lc_home_find (lua_State *L) {
   Home *h;
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key) == LUA_TUSERDATA)
-    h = (Home *)lua_touserdata(L, -1);
-  else {
-    h = home_new(L, worker);
-    h->codec = lc_codec_open(L, h->mem);
-    lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
-    lua_remove(L, -2);
-  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &home_key);
+  h = (Home *)lua_touserdata(L, -1);
   lua_pop(L, 1);
   return h;
+}
+
+Home *lc_home_open (lua_State *L, Worker *worker) {
+  Home *h = lc_home_find(L);
+  if (h != NULL) return h;
+  h = home_new(L, worker);
+  h->codec = lc_codec_open(L, h->mem);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &home_hurry_key);
+  h->hurry = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &home_key);
+  return h;
+}
+
+void lc_home_hurry (lua_State *L, int hurry) {
+  Home *h = lc_home_find(L);
+  if (h != NULL) h->hurry = hurry;
+  lua_pushboolean(L, hurry);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &home_hurry_key);
 }
 
 void lc_home_add (Home *h, Resident *r) {
@@ -118,4 +135,57 @@ static Resident *home_take_gone (Home *h) {
 void lc_home_sweep (Home *h) {
   Resident *r;
   while ((r = home_take_gone(h)) != NULL) r->kind->free_(r);
+}
+
+/* --- reports ------------------------------------------------------------- */
+
+/* Nobody may be listening: the first ones are enough. */
+#define REPORTS_MOST 100
+
+struct Report {
+  Report *next;
+  size_t size;
+  char text[1];
+};
+
+void lc_home_report (Home *h, const char *text) {
+  size_t len = strlen(text), size = sizeof(Report) + len;
+  Report *r = (Report *)lc_mem_alloc(h->mem, size), **at;
+  if (r == NULL) return;
+  r->next = NULL;
+  r->size = size;
+  memcpy(r->text, text, len + 1);
+  lc_mutex_lock(&h->reports_lock);
+  if (h->nreports < REPORTS_MOST) {
+    for (at = &h->reports; *at != NULL; at = &(*at)->next) continue;
+    *at = r;
+    h->nreports++;
+    atomic_store_explicit(&h->reported, 1, memory_order_relaxed);
+    r = NULL;
+  }
+  lc_mutex_unlock(&h->reports_lock);
+  if (r != NULL) lc_mem_free(h->mem, r, size);
+  lc_unpark(&h->parker);
+}
+
+static Report *home_next_report (Home *h) {
+  Report *r;
+  lc_mutex_lock(&h->reports_lock);
+  r = h->reports;
+  if (r != NULL) {
+    h->reports = r->next;
+    h->nreports--;
+  }
+  lc_mutex_unlock(&h->reports_lock);
+  return r;
+}
+
+void lc_home_warn (Home *h, lua_State *L) {
+  Report *r;
+  if (!h->has_reports_lock) return;
+  atomic_store_explicit(&h->reported, 0, memory_order_relaxed);
+  while ((r = home_next_report(h)) != NULL) {
+    lua_warning(L, r->text, 0);
+    lc_mem_free(h->mem, r, r->size);
+  }
 }

@@ -36,6 +36,17 @@ struct Resident {
   Resident *next;                  /* guarded by the home's lock */
 };
 
+/*
+** What the state's thread calls, some times in a second, while the state closes
+** and waits for submitted tasks: `seconds` so far, for `tasks` of the pool of this
+** name. 0: they are cancelled, and those of other pools too.
+*/
+typedef int (*LingerFn) (void *ud, double seconds, const char *pool,
+                         size_t tasks);
+
+/* What is to be said about what went wrong in the background. */
+typedef struct Report Report;
+
 typedef struct Home {
   /* set at birth */
   Mem *mem;
@@ -48,6 +59,9 @@ typedef struct Home {
   /* the state's own thread */
   int helpers;            /* residents that run on it */
   int hurry;              /* at the end, what was submitted is not finished */
+  uint64_t ends;          /* when the state began to close */
+  LingerFn linger;        /* or NULL... */
+  void *linger_ud;        /* ...and what it is given */
   /* where the state's own thread waits */
   Parker parker;
   int has_parker;
@@ -55,6 +69,13 @@ typedef struct Home {
   Mutex lock;
   int has_lock;
   Resident *residents;    /* opened here, not freed yet */
+  /* atomic; a hint */
+  _Atomic(int) reported;
+  /* guarded by reports_lock, which is the last of all locks */
+  Mutex reports_lock;
+  int has_reports_lock;
+  Report *reports;        /* to be warned of */
+  int nreports;
 } Home;
 
 /*
@@ -67,6 +88,10 @@ Home *lc_home_open (lua_State *L, struct Worker *worker);
 /* Before the home is made: what its `workers` is to be, not the processors.
 ** May raise (memory). */
 void lc_home_set_workers (lua_State *L, int n);
+/* The state's home if there is one, else NULL. */
+Home *lc_home_find (lua_State *L);
+/* What `hurry` is to be, from now on or once there is a home. May raise (memory). */
+void lc_home_hurry (lua_State *L, int hurry);
 
 /* `r` has been opened here. */
 void lc_home_add (Home *h, Resident *r);
@@ -77,5 +102,14 @@ int lc_home_help (Home *h, uint64_t *until);
 static inline int lc_home_helps (const Home *h) { return h->helpers > 0; }
 /* Frees those that are gone. */
 void lc_home_sweep (Home *h);
+
+/* The state warns of it (Lua's `warn`) when it looks next. Any thread. */
+void lc_home_report (Home *h, const char *text);
+/* Whether there may be something. Any thread. */
+static inline int lc_home_has_news (Home *h) {
+  return atomic_load_explicit(&h->reported, memory_order_relaxed);
+}
+/* Says what was reported. The home's own thread. */
+void lc_home_warn (Home *h, lua_State *L);
 
 #endif

@@ -12,6 +12,7 @@ void lc_pool_join (Pool *p) {
   int i;
   if (p->joined) return;
   p->joined = 1;
+  if (p->inlined && p->nworkers == 0) return;     /* it never began */
   if (p->inlined) {
     Interrupt *before = lc_interrupt_enter(&p->workers[0]->w.interrupt);
     lc_worker_close(&p->workers[0]->w);
@@ -35,6 +36,12 @@ static size_t pool_cut (Pool *p) {
                                   memory_order_relaxed);
   lc_mutex_unlock(&p->lock);
   return cut;
+}
+
+void lc_pool_hurry (Pool *p) {
+  lc_mutex_lock(&p->lock);
+  p->hurry = 1;
+  lc_mutex_unlock(&p->lock);
 }
 
 size_t lc_pool_close (Pool *p) {
@@ -71,8 +78,7 @@ static void pool_stop_tasks (void *pool, Sink *k) {
   lc_watch_cancel((Pool *)pool, k);
 }
 
-/* The worker `w`, if it is one of this pool's. */
-static PoolWorker *pool_own (Pool *p, Worker *w) {
+PoolWorker *lc_pool_own (Pool *p, Worker *w) {
   PoolWorker *pw = w != NULL ? lc_crew_worker(w) : NULL;
   return pw != NULL && pw->pool == p ? pw : NULL;
 }
@@ -108,14 +114,14 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   int stopping;
   link.send = pool_send;
   link.pool = p;
-  link.self = pool_own(p, home->worker);
+  link.self = lc_pool_own(p, home->worker);
   link.foreign = p->home != home;
   link.run = pool_run_batch;
   link.stop = pool_stop_tasks;
   link.workers = p->nworkers;
   s = lc_stream_new(p->mem, &link, options);
   if (s == NULL) return NULL;
-  pool_sow(p, pool_own(p, home->worker), options->single, &s->seed, &s->base);
+  pool_sow(p, lc_pool_own(p, home->worker), options->single, &s->seed, &s->base);
   lc_mutex_lock(&p->streams_lock);
   s->next = p->streams;
   s->link_at = &p->streams;
@@ -178,7 +184,7 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
     b->base = (uint64_t)to;
   }
   else {
-    pool_sow(p, pool_own(p, on), 1, &b->seed, &b->base);
+    pool_sow(p, lc_pool_own(p, on), 1, &b->seed, &b->base);
     b->base++;                  /* its index is 0 */
   }
   f = lc_future_new(p->mem, &link, b, pool_run_batch);
@@ -187,7 +193,7 @@ Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
     return NULL;
   }
   if (to > 0) taken = lc_schedule_queue_to(p, to, &b->task);
-  else taken = lc_schedule_queue(p, pool_own(p, on), &b->task);
+  else taken = lc_schedule_queue(p, lc_pool_own(p, on), &b->task);
   if (!taken) b->task.drop(&b->task);
   return f;
 }
@@ -263,10 +269,38 @@ static int pool_is_gone (Pool *p) {
 
 /* --- what the home sees -------------------------------------------------- */
 
+/* While the state closes, its host is asked this often. */
+#define LINGER_NS 50000000u
+
+static size_t pool_pending (Pool *p) {
+  size_t n;
+  lc_mutex_lock(&p->lock);
+  n = p->pending;
+  lc_mutex_unlock(&p->lock);
+  return n;
+}
+
+/* The state closes: waits for what was submitted, as long as it may. All pools
+** count from the same moment. */
+static void pool_linger (Pool *p) {
+  Home *h = p->home;
+  uint64_t end = p->linger < LC_NEVER - h->ends ? h->ends + p->linger
+                                                : LC_NEVER;
+  while (!h->hurry) {
+    uint64_t now = lc_now();
+    uint64_t slice = h->linger != NULL ? now + LINGER_NS : LC_NEVER;
+    if (lc_pool_finish(p, slice < end ? slice : end) || now >= end) return;
+    if (h->linger != NULL
+        && !h->linger(h->linger_ud, (double)(lc_now() - h->ends) / 1e9,
+                      p->name, pool_pending(p))) h->hurry = 1;
+  }
+}
+
 /* What was submitted is finished first, unless the script has failed. */
 static void pool_resident_stop (Resident *r) {
   Pool *p = (Pool *)(void *)r;
-  if (!p->home->hurry) lc_pool_finish(p, LC_NEVER);
+  pool_linger(p);
+  if (p->home->hurry || pool_pending(p) > 0) lc_pool_hurry(p);
   lc_schedule_stop(p, NULL);
 }
 
@@ -329,7 +363,12 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->places = pool_places(options);
   p->inlined = options->workers == 0;
   p->grace_ns = options->grace_ns;
+  p->watchdog_ns = options->watchdog_ns;
   p->recycle = options->recycle;
+  p->linger = options->linger;
+  p->warns = options->warns;
+  p->memory = options->memory;
+  p->libs = options->libs;
   p->seeded = options->seeded;
   p->seed = options->seed;
   p->shuffled = options->shuffled;
@@ -373,6 +412,7 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
   err = pool_start(p, pool_places(options));
   if (err == 0 && p->unopened == 0) {
     lc_home_add(home, &p->resident);
+    if (p->watchdog_ns != 0) lc_watch_late(p, lc_now() + p->watchdog_ns);
     if (p->inlined) home->helpers++;
     return p;
   }

@@ -33,9 +33,14 @@
 typedef struct PoolOptions {
   int workers;                /* 0: none but the home's own thread */
   uint64_t recycle;           /* tasks; 0: never */
+  uint64_t linger;            /* ns; LC_NEVER: no limit. See crew.h */
+  int warns;                  /* warnings are on in its workers */
+  unsigned libs;              /* for `libraries`; 0: all */
+  size_t memory;              /* of a worker's state, bytes; 0: no limit */
   int seeded, shuffled;       /* whether there is a: */
   uint64_t seed, shuffle;
   uint64_t grace_ns;          /* that what is stopped has */
+  uint64_t watchdog_ns;       /* what runs longer is reported; 0: no limit */
   const char *name;           /* of the pool, for its workers' names */
   lua_CFunction libraries;    /* opens what a worker's state is to have */
 } PoolOptions;
@@ -54,6 +59,9 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
 ** the state that opened it.
 */
 size_t lc_pool_close (Pool *p);
+/* Before that, when not all that was submitted has ended and nobody waits for it:
+** neither do the workers' own states, for pools that tasks have opened. */
+void lc_pool_hurry (Pool *p);
 /* Its second half, after lc_schedule_stop. */
 void lc_pool_join (Pool *p);
 
@@ -88,6 +96,9 @@ int lc_pool_finish (Pool *p, uint64_t deadline);
 
 /* Whether it takes tasks; if not, pushes a message that says why not. */
 int lc_pool_alive (Pool *p, lua_State *L);
+
+/* The worker `w` (or NULL), if it is one of this pool's; else NULL. */
+PoolWorker *lc_pool_own (Pool *p, Worker *w);
 
 /* The random numbers of what runs on `w` now; NULL: its pool has no seed.
 ** Owner thread. */

@@ -18,9 +18,11 @@ static int post_libraries (lua_State *L) {
   PoolWorker *pw = lc_crew_worker(lc_worker_of(L));
   size_t at = 0;
   pw->life = WORKER_OPENS;
+  pw->full = 0;
   lc_object_lend(L, &pw->pool->head);
   pw->kit.kept = 0;
   lc_random_seed(&pw->kit.random, pw->pool->seed, 0);
+  if (pw->pool->warns) lua_warning(L, "@on", 0);
   lua_pushcfunction(L, pw->pool->libraries);
   lua_call(L, 0, 0);
   lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
@@ -47,12 +49,19 @@ static int post_init (lua_State *L) {
   return 0;
 }
 
+#define LIMIT_HINT " (the pool's option 'memory' is a limit)"
+
+static int post_is_limit (Worker *w) {
+  return w->memory != 0 && w->heap.refused > 0;
+}
+
 /* Protected: (error value) becomes the whole text of what went wrong. */
 static int post_init_failed (lua_State *L) {
   Worker *w = lc_worker_of(L);
   lc_fault_open(L, LUA_ERRRUN);
-  lua_pushfstring(L, "init of %s failed: %s%s%s", w->name,
-                  lua_tostring(L, -3), lua_isnil(L, -2) ? "" : "\n",
+  lua_pushfstring(L, "init of %s failed: %s%s%s%s", w->name,
+                  lua_tostring(L, -3), post_is_limit(w) ? LIMIT_HINT : "",
+                  lua_isnil(L, -2) ? "" : "\n",
                   lua_isnil(L, -2) ? "" : lua_tostring(L, -2));
   return 1;
 }
@@ -65,7 +74,9 @@ static int post_boot (PoolWorker *pw) {
   lua_pushcfunction(L, post_init);
   ok = lua_pcall(L, 0, 0, 1) == LUA_OK;
   if (!ok) {
-    const char *why = "init failed: not enough memory";
+    const char *why = !post_is_limit(&pw->w)
+      ? "init failed: not enough memory"
+      : "init failed: not enough memory" LIMIT_HINT;
     lua_pushcfunction(L, post_init_failed);
     lua_insert(L, -2);
     if (lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING)
@@ -77,11 +88,18 @@ static int post_boot (PoolWorker *pw) {
   return ok;
 }
 
+/* After a task that has met the limit: is the state of any use still? It can
+** be asked again while tasks of it wait. */
+static void post_relieve (PoolWorker *pw) {
+  if (pw->helping || !(pw->w.strained || pw->full)) return;
+  pw->full = lc_worker_relieve(&pw->w);
+}
+
 /* Whether the state is to be replaced, and can: no task of it waits. */
 static int post_is_worn (Pool *p, PoolWorker *pw) {
   /* Relaxed: the epoch orders nothing. */
   unsigned epoch = atomic_load_explicit(&p->epoch, memory_order_relaxed);
-  int worn = pw->epoch != epoch
+  int worn = pw->epoch != epoch || pw->full
              || (p->recycle != 0 && pw->kit.ran >= p->recycle);
   if (!worn || pw->w.fibers.live != NULL || pw->kit.kept > 0 || pw->helping)
     return 0;
@@ -101,6 +119,7 @@ static int post_renew (Pool *p, PoolWorker *pw) {
 /* Before the next task: a new state if it is time, and its init. */
 static int post_prepare (PoolWorker *pw) {
   Pool *p = pw->pool;
+  post_relieve(pw);
   if (post_is_worn(p, pw) && !post_renew(p, pw)) return 0;
   return pw->booted || post_boot(pw);
 }
@@ -162,8 +181,13 @@ WorkerLife lc_pool_life (Worker *w) { return lc_crew_worker(w)->life; }
 
 static void post_closing (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
+  Pool *p = pw->pool;
+  Home *home = lc_home_find(w->L);
   pw->life = WORKER_CLOSES;
   lc_run_close(&pw->kit);
+  lc_mutex_lock(&p->lock);
+  if (home != NULL && p->hurry) home->hurry = 1;
+  lc_mutex_unlock(&p->lock);
 }
 
 /* The last touch of the pool by this thread, unless it was abandoned. */
@@ -190,6 +214,24 @@ static void post_stopping (Interrupt *it, lua_State *L) {
   lc_run_stopping(&post_interrupted(it)->kit, L);
 }
 
+/* Protected: (worker). Below this function, what was interrupted. */
+static int post_trace (lua_State *L) {
+  PoolWorker *pw = (PoolWorker *)lua_touserdata(L, 1);
+  size_t len;
+  const char *text;
+  lc_fault_trace(L, L, 1);
+  text = lua_tolstring(L, -1, &len);
+  lc_watch_answer(pw, text, len, lc_run_index(&pw->kit));
+  return 0;
+}
+
+static void post_probed (Interrupt *it, lua_State *L) {
+  if (!lua_checkstack(L, 4)) return;
+  lua_pushcfunction(L, post_trace);
+  lua_pushlightuserdata(L, post_interrupted(it));
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) lua_pop(L, 1);
+}
+
 static int post_yields (Interrupt *it, lua_State *L) {
   return lc_fiber_ends(&post_interrupted(it)->w.fibers, L);
 }
@@ -208,5 +250,6 @@ void lc_post_host (WorkerHost *host) {
   host->interrupt.stops = post_stops;
   host->interrupt.stopping = post_stopping;
   host->interrupt.yields = post_yields;
+  host->interrupt.probed = post_probed;
   host->interrupt.late = post_late;
 }

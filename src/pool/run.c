@@ -30,6 +30,9 @@ typedef struct Run {
   Call *call;             /* whose function is in FUNCTION; or NULL */
   int phase;
   int yielded;            /* the item has yielded */
+  int attempt;            /* at the item, from 1 */
+  int again;              /* it waits for that; how long, is not settled... */
+  uint64_t until;         /* ...or is: until then; 0: it need not */
   const char *refused;    /* why its last yield could not be sent: a kind */
   Random random;          /* the item's, if the pool has a seed... */
   uint64_t started;       /* ...and how many things it has started */
@@ -75,9 +78,16 @@ static void run_leave (RunKit *kit, Batch *in) {
 
 /* --- results ------------------------------------------------------------- */
 
+/* Only what takes much longer than FLUSH_US is looked at from outside, and such
+** an item is the first one after something was sent. Relaxed: for people. */
+static void run_began (Run *r) {
+  atomic_store_explicit(&r->kit->began, r->sent_ns, memory_order_relaxed);
+}
+
 static void run_mark_sent (Run *r) {
   r->sent_ns = lc_now();
   r->sent_ticks = lc_ticks();
+  run_began(r);
 }
 
 /* Under the guard: who was abandoned answers no more. */
@@ -120,6 +130,7 @@ static void run_add (Run *r, size_t record, EntryKind kind) {
   Entry *e = lc_batch_add(r->out, r->in->entries[r->at].index, kind, 1);
   e->at = record;
   e->worker = (short)r->kit->w->id;
+  e->attempt = r->attempt;
   r->out->ran++;
   r->kit->ran++;
 }
@@ -189,17 +200,60 @@ static void run_add_results (lua_State *co, Run *r) {
 /* --- inside the fiber ---------------------------------------------------- */
 
 static const char run_nomem[] = "not enough memory";
+
+/*
+** A failure for lack of memory. Lua's own buffers, and whoever passes the error
+** on, raise it as an ordinary one; the heap knows that there was something.
+*/
+static int run_is_nomem (Run *r, int status, const char *text) {
+  Worker *w = r->kit->w;
+  size_t n = text != NULL ? strlen(text) : 0, k = sizeof run_nomem - 1;
+  int is = status == LUA_ERRMEM || (w->heap.refused > 0 && n >= k
+                                    && strcmp(text + n - k, run_nomem) == 0);
+  if (is) w->strained = 1;
+  return is;
+}
 static const char run_refused[] = "cannot send result[";
 
 /* The task may have caught what a refused yield raised, and failed of something
 ** else since. The message is third from the top. */
 static const char *run_error_kind (lua_State *co, Run *r, int status) {
   const char *text = lua_tostring(co, -3);
-  if (status == LUA_ERRMEM) return LC_FAULT_MEMORY;
+  if (run_is_nomem(r, status, text)) return LC_FAULT_MEMORY;
   if (r->refused != NULL && text != NULL
       && (strstr(text, run_refused) != NULL || strstr(text, run_nomem) != NULL))
     return r->refused;
   return LC_FAULT_ERROR;
+}
+
+/* What an attempt leaves behind goes. */
+static void run_clear (Run *r) {
+  if (r->trace != LUA_NOREF) {
+    luaL_unref(r->kit->w->L, LUA_REGISTRYINDEX, r->trace);
+    r->trace = LUA_NOREF;
+  }
+  r->stop = STOP_NOT;
+  r->fiber.limit = LC_NEVER;
+  r->yielded = 0;
+  r->refused = NULL;
+  r->until = 0;
+}
+
+/* It goes to the next item. */
+static void run_pass (Run *r) {
+  run_clear(r);
+  r->attempt = 1;
+  r->again = 0;
+  r->at++;
+}
+
+/* The attempt has failed: whether there is another one. */
+static int run_tries_again (Run *r, const char *kind) {
+  const Retry *t = r->in->retry;
+  if (t == NULL || r->yielded || !lc_retry_wants(t, r->attempt, kind)) return 0;
+  r->attempt++;
+  r->again = 1;
+  return 1;
 }
 
 /* Its time is up. Pushes message, traceback and value, and adds them. */
@@ -213,28 +267,23 @@ static void run_add_timeout (lua_State *L, Run *r) {
   run_add_fault(L, r, LC_FAULT_TIMEOUT);
 }
 
-/* It goes to the next item. */
-static void run_pass (Run *r) {
-  if (r->trace != LUA_NOREF) {
-    luaL_unref(r->kit->w->L, LUA_REGISTRYINDEX, r->trace);
-    r->trace = LUA_NOREF;
-  }
-  r->stop = STOP_NOT;
-  r->fiber.limit = LC_NEVER;
-  r->yielded = 0;
-  r->refused = NULL;
-  r->at++;
-}
-
 static void run_finish (lua_State *co, Run *r, int status) {
+  int again = 0;
   if (r->stop == STOP_CANCEL) return;
-  if (r->stop == STOP_TIMEOUT) run_add_timeout(co, r);
+  if (r->stop == STOP_TIMEOUT) {
+    again = run_tries_again(r, LC_FAULT_TIMEOUT);
+    if (!again) run_add_timeout(co, r);
+  }
   else if (status == LUA_OK || status == LUA_YIELD) run_add_results(co, r);
   else {
+    const char *kind;
     lc_fault_open(co, status);
-    run_add_fault(co, r, run_error_kind(co, r, status));
+    kind = run_error_kind(co, r, status);
+    again = run_tries_again(r, kind);
+    if (!again) run_add_fault(co, r, kind);
   }
-  run_pass(r);
+  if (again) run_clear(r);
+  else run_pass(r);
   if (r->at < r->end
       && lc_ticks() - r->sent_ticks > FLUSH_US * LC_TICKS_PER_US)
     run_flush(r);
@@ -297,6 +346,48 @@ int lc_run_sow (RunKit *kit, uint64_t *seed) {
   return 1;
 }
 
+/* --- retries ------------------------------------------------------------- */
+
+/* The function that was to give a pause has failed, or gave something else: the
+** item fails of that. The error value or what it gave is on top. */
+static int run_delay_failed (lua_State *co, Run *r, int status) {
+  if (status != LUA_OK) {
+    lc_fault_open(co, status);
+    lua_pushfstring(co, "retry_delay: %s", lua_tostring(co, -3));
+    lua_replace(co, -4);
+  }
+  else {
+    lua_pushfstring(co, "retry_delay: a number of seconds expected, got %s",
+                    luaL_tolstring(co, -1, NULL));
+    lua_pushnil(co);
+    lua_pushvalue(co, -2);
+  }
+  r->attempt--;
+  run_add_fault(co, r, LC_FAULT_ERROR);
+  run_pass(r);
+  return 0;
+}
+
+/* Settles how long the item waits for its next attempt; 0: it has failed. */
+static int run_delay (lua_State *co, Run *r) {
+  const Retry *t = r->in->retry;
+  uint64_t pause;
+  if (t->ask == NULL) pause = lc_retry_pause(t, r->attempt - 1);
+  else {
+    int status;
+    r->phase = PHASE_CALL;
+    lc_call_push(&r->kit->calls, co, run_codec(r), t->ask);
+    lua_pushinteger(co, r->attempt - 1);
+    status = lua_pcall(co, 1, 1, HANDLER);
+    if (status != LUA_OK || lua_type(co, -1) != LUA_TNUMBER
+        || !lc_retry_seconds(lua_tonumber(co, -1), &pause))
+      return run_delay_failed(co, r, status);
+  }
+  r->again = 0;
+  r->until = pause > 0 ? lc_now() + pause : 0;
+  return 1;
+}
+
 /* --- limits -------------------------------------------------------------- */
 
 /* The item has `ns` more. */
@@ -349,6 +440,11 @@ void lc_run_stopping (RunKit *kit, lua_State *L) {
 
 /* --- items --------------------------------------------------------------- */
 
+static int run_go_on (lua_State *co, int status, lua_KContext ctx) {
+  (void)status;
+  return run_items(co, (Run *)ctx);
+}
+
 /*
 ** One item after the other. A protected call in a coroutine costs no setjmp:
 ** an error unwinds to the resume below, and `run_continue` goes on.
@@ -357,6 +453,10 @@ static int run_items (lua_State *co, Run *r) {
   while (r->at < r->end && !run_is_cancelled(r)) {
     int n, status;
     lua_settop(co, FUNCTION);
+    if (r->again && !run_delay(co, r)) continue;
+    if (r->until > 0 && r->until > lc_now())
+      return lc_fiber_suspend(co, &r->fiber, r->until, NULL, NULL,
+                              (lua_KContext)r, run_go_on);
     r->phase = PHASE_DECODE;
     if (r->in->timeout != 0) run_limit(r, r->in->timeout);
     if (r->kit->seeded) run_seed(r);
@@ -393,6 +493,34 @@ static int run_yield_failed (lua_State *L, Run *r, const char *kind,
   return luaL_error(L, "%s", what);
 }
 
+/* It waits for its reader: that is not its own time. */
+static void run_pause (Run *r) {
+  uint64_t now = lc_now(), limit = r->fiber.limit;
+  r->left = limit == LC_NEVER ? LC_NEVER : limit > now ? limit - now : 0;
+  r->fiber.limit = LC_NEVER;
+}
+
+static void run_forget_answer (Fiber *f, void *what) {
+  lc_dialogue_forget((Dialogue *)what, &f->node);
+}
+
+/* The yield returns what its reader answers: waits for that. */
+static int run_answered (lua_State *L, int status, lua_KContext ctx) {
+  Run *r = (Run *)ctx;
+  Sink *k = r->in->sink;
+  const Message *words;
+  size_t at = 0;
+  if (status == LUA_YIELD && r->left != LC_NEVER) run_limit(r, r->left);
+  if (lc_sink_cancelled(k)
+      || !lc_dialogue_hear(k->dialogue, &r->fiber.node, &words)) {
+    run_pause(r);
+    return lc_fiber_suspend(L, &r->fiber, LC_NEVER, run_forget_answer,
+                            k->dialogue, ctx, run_answered);
+  }
+  lua_settop(L, 0);
+  return words->len > 0 ? lc_decode(L, run_codec(r), words, &at) : 0;
+}
+
 /* There is credit: the values on the stack go, at once. */
 static int run_yield_now (lua_State *L, Run *r) {
   Batch *out = r->out;
@@ -412,7 +540,8 @@ static int run_yield_now (lua_State *L, Run *r) {
   r->yielded = 1;
   r->refused = NULL;
   run_flush(r);
-  return 0;
+  if (r->in->sink->dialogue == NULL) return 0;
+  return run_answered(L, LUA_OK, (lua_KContext)r);
 }
 
 static int run_yield_again (lua_State *L, int status, lua_KContext ctx) {
@@ -420,13 +549,6 @@ static int run_yield_again (lua_State *L, int status, lua_KContext ctx) {
   (void)status;
   if (r->left != LC_NEVER) run_limit(r, r->left);
   return lc_run_yield(L, &r->fiber);
-}
-
-/* It waits for its reader: that is not its own time. */
-static void run_pause (Run *r) {
-  uint64_t now = lc_now(), limit = r->fiber.limit;
-  r->left = limit == LC_NEVER ? LC_NEVER : limit > now ? limit - now : 0;
-  r->fiber.limit = LC_NEVER;
 }
 
 /* Where nobody wants the value any more, the task is suspended for good. */
@@ -445,8 +567,8 @@ int lc_run_yield (lua_State *L, Fiber *f) {
 
 /* --- deaths -------------------------------------------------------------- */
 
-static const char *run_death_kind (int status) {
-  if (status == LUA_ERRMEM) return LC_FAULT_MEMORY;
+static const char *run_death_kind (Run *r, int status, const char *text) {
+  if (run_is_nomem(r, status, text)) return LC_FAULT_MEMORY;
   return status == LUA_YIELD ? LC_FAULT_ERROR : LC_FAULT_TRANSFER;
 }
 
@@ -454,6 +576,7 @@ static const char *run_death_kind (int status) {
 static int run_write_death (lua_State *L) {
   Run *r = (Run *)lua_touserdata(L, 1);
   int status = (int)lua_tointeger(L, 2);
+  const char *kind;
   if (r->stop == STOP_TIMEOUT) {
     run_add_timeout(L, r);
     return 0;
@@ -463,12 +586,22 @@ static int run_write_death (lua_State *L) {
     lua_replace(L, 3);
   }
   lc_fault_open(L, status);
+  kind = run_death_kind(r, status, lua_tostring(L, -3));
   if (status != LUA_ERRMEM && r->phase == PHASE_ENCODE) {
     lua_pushfstring(L, "cannot send the results: %s", lua_tostring(L, -3));
     lua_replace(L, -4);
   }
-  run_add_fault(L, r, run_death_kind(status));
+  run_add_fault(L, r, kind);
   return 0;
+}
+
+/* The error value, if there is one, is on top of the coroutine's stack. */
+static const char *run_buried_kind (Run *r, int status) {
+  lua_State *co = r->fiber.co;
+  if (r->stop == STOP_TIMEOUT) return LC_FAULT_TIMEOUT;
+  return run_death_kind(r, status,
+           status != LUA_YIELD && lua_type(co, -1) == LUA_TSTRING
+             ? lua_tostring(co, -1) : NULL);
 }
 
 /* Runs its pending <close> variables, for a while. */
@@ -488,6 +621,14 @@ static void run_bury (Run *r, int status) {
   lua_State *L = r->kit->w->L;
   size_t record = r->out->msg.len;
   int top = lua_gettop(L), written = 0;
+  int why = r->stop == STOP_NOT ? STOP_CLOSE : r->stop;
+  if (r->phase != PHASE_FAULT && !r->again
+      && run_tries_again(r, run_buried_kind(r, status))) {
+    run_close(r, why);
+    run_clear(r);
+    return;
+  }
+  if (r->again) r->attempt--;        /* it has not come to that one */
   if (r->phase != PHASE_FAULT && lua_checkstack(L, 4)) {
     lua_pushcfunction(L, run_write_death);
     lua_pushlightuserdata(L, r);
@@ -498,10 +639,11 @@ static void run_bury (Run *r, int status) {
     lua_settop(L, top);
   }
   if (!written) {
+    r->kit->w->strained = 1;
     run_cut(r, record);
     run_add(r, record, ENTRY_NOMEM);
   }
-  run_close(r, r->stop == STOP_NOT ? STOP_CLOSE : r->stop);
+  run_close(r, why);
   run_pass(r);
 }
 
@@ -528,10 +670,11 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   r->stop = STOP_NOT;
   r->trace = LUA_NOREF;
   r->left = LC_NEVER;
-  r->yielded = 0;
+  r->yielded = r->again = 0;
   r->refused = NULL;
+  r->attempt = 1;
+  r->until = 0;
   in->users++;
-  run_mark_sent(r);
   return r;
 }
 
@@ -666,12 +809,20 @@ static void run_go (Task *t, Worker *w) {
   RunKit *kit = r->kit;
   Turn outer;
   kit->now = r;
+  run_mark_sent(r);
   lc_interrupt_begin(&w->interrupt, &outer, r->in->sink, r->fiber.co);
   if (r->fiber.limit != LC_NEVER)
     lc_interrupt_next(&w->interrupt, r->fiber.limit);
   run_on(r);
   kit->now = below;
+  atomic_store_explicit(&kit->began, below != NULL ? below->sent_ns : 0,
+                        memory_order_relaxed);
   lc_interrupt_end(&w->interrupt, &outer);
+}
+
+uint64_t lc_run_index (const RunKit *kit) {
+  const Run *r = kit->now;
+  return r != NULL && r->at < r->end ? r->in->entries[r->at].index : 0;
 }
 
 /* Not even the first item can run: every one fails, in the batch itself. */

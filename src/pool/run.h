@@ -51,6 +51,7 @@ typedef struct RunKit {
   /* atomic */
   _Atomic(int) halt;      /* the pool stops: so does what runs */
   _Atomic(size_t) cut;    /* tasks that were stopped */
+  _Atomic(uint64_t) began;   /* what runs, in lc_now's time; 0: nothing */
   _Atomic(int) nlive;     /* fibers that have begun and not ended */
   /* guarded by guard */
   Mutex guard;            /* before any other lock */
@@ -79,6 +80,9 @@ int lc_run_sow (RunKit *kit, uint64_t *seed);
 int lc_run_stops (RunKit *kit);
 /* It is about to be stopped in `L`: keeps what will be said. Never raises. */
 void lc_run_stopping (RunKit *kit, lua_State *L);
+
+/* The index of the item that runs; 0: none does. Owner thread. */
+uint64_t lc_run_index (const RunKit *kit);
 
 /* Fibers that wait for what is cancelled are ready: to end. Owner thread. */
 void lc_run_sweep (RunKit *kit);

@@ -10,6 +10,7 @@
 
 #include "../base/park.h"
 #include "../base/shared.h"
+#include "dialogue.h"
 
 typedef struct Sink Sink;
 struct Batch;
@@ -39,6 +40,8 @@ typedef struct SinkKind {
 
 struct Sink {
   Shared head;                  /* first; its kind is a SinkKind */
+  /* set at birth */
+  Dialogue *dialogue;           /* who takes yielded values answers; or NULL */
   /* atomic */
   _Atomic(int) cancelled;       /* skip what has not started */
 };

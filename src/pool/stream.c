@@ -1,15 +1,14 @@
 #include "stream.h"
 
 #include "../base/clock.h"
-#include "../base/random.h"
+#include "credit.h"
+#include "turn.h"
 
 /* A batch should neither take longer than this to run or to fill... */
 #define BATCH_NS 50000.0
 /* ...nor be larger than this. */
 #define BATCH_BYTES (64 * 1024)
 #define BATCH_MOST 256
-/* Yielded values that may wait, unless the window is smaller. */
-#define CREDITS 256
 /* A source that takes longer than this for an item is slow: it is not asked
 ** again while a result is ready, and nothing waits for the item after. */
 #define SLOW_US 20
@@ -34,22 +33,19 @@ static void stream_free (Shared *head) {
     s->calls = call->next;
     lc_call_release(call);
   }
+  lc_dialogue_free(s->sink.dialogue);
+  lc_retry_free(s->retry);
   lc_mutex_free(&s->lock);
   lc_mem_free(s->mem, s->slots,
               s->slots != NULL ? (s->mask + 1) * sizeof(StreamSlot) : 0);
   lc_mem_free(s->mem, s, sizeof(Stream));
 }
 
-static uint64_t stream_whose_turn (Stream *s);
-static void stream_wake_parked (Stream *s);
 static void stream_deliver (Sink *k, Batch *b);
-static int stream_credit (Sink *k, uint64_t index, WaitNode *n);
-static void stream_refund (Sink *k);
-static void stream_forget (Sink *k, WaitNode *n);
 
 static const SinkKind stream_kind = {
   { "lacus.stream", stream_free },
-  stream_deliver, NULL, NULL, stream_credit, stream_refund, stream_forget
+  stream_deliver, NULL, NULL, lc_credit_ask, lc_credit_refund, lc_credit_forget
 };
 
 Stream *lc_stream_new (Mem *mem, const StreamLink *link,
@@ -57,6 +53,11 @@ Stream *lc_stream_new (Mem *mem, const StreamLink *link,
   Stream *s = (Stream *)lc_mem_zalloc(mem, sizeof(Stream));
   if (s == NULL) return NULL;
   if (lc_mutex_init(&s->lock) != 0) {
+    lc_mem_free(mem, s, sizeof(Stream));
+    return NULL;
+  }
+  if (options->dialogue && (s->sink.dialogue = lc_dialogue_new(mem)) == NULL) {
+    lc_mutex_free(&s->lock);
     lc_mem_free(mem, s, sizeof(Stream));
     return NULL;
   }
@@ -68,72 +69,14 @@ Stream *lc_stream_new (Mem *mem, const StreamLink *link,
   s->ready_end = &s->ready;
   s->size = options->batch != 0 ? options->batch : 1;
   s->task_ns = -1;
-  s->credits = options->window != 0 && options->window < CREDITS
-                 ? (int)options->window : CREDITS;
-  atomic_store_explicit(&s->turn, stream_whose_turn(s), memory_order_relaxed);
+  s->credits = lc_credit_of(options->window);
+  atomic_store_explicit(&s->turn, lc_turn_next(s), memory_order_relaxed);
   return s;
 }
 
 void lc_stream_hold (Stream *s) { lc_shared_hold(&s->sink.head); }
 void lc_stream_release (Stream *s) {
   if (s != NULL) lc_shared_release(&s->sink.head);
-}
-
-/* Relaxed: the consumer's own reading of what only it writes; elsewhere under
-** the lock, after an operation in the order that counts. */
-static uint64_t stream_turn (const Stream *s) {
-  return atomic_load_explicit(&s->turn, memory_order_relaxed);
-}
-
-/* --- turns -------------------------------------------------------------- */
-
-static size_t stream_block (const Stream *s) {
-  size_t window = s->options.window;
-  return window == 0 || window > LC_SHUFFLE_BLOCK ? LC_SHUFFLE_BLOCK : window;
-}
-
-/* The order of block number `n`: from the seed and `n` alone. */
-static void stream_mix (Stream *s, uint64_t n) {
-  size_t size = stream_block(s), i;
-  Random r;
-  lc_random_seed(&r, s->options.shuffle, n);
-  for (i = 0; i < size; i++) s->block[i] = (unsigned char)i;
-  for (i = size - 1; i > 0; i--) {
-    size_t other = (size_t)(lc_random_next(&r) % (i + 1));
-    unsigned char was = s->block[i];
-    s->block[i] = s->block[other];
-    s->block[other] = was;
-  }
-}
-
-/* The index whose turn it is at `place`. */
-static uint64_t stream_whose_turn (Stream *s) {
-  size_t size, at;
-  if (!s->options.shuffled) return s->place + 1;
-  size = stream_block(s);
-  at = (size_t)(s->place % size);
-  if (at == 0) stream_mix(s, s->place / size);
-  return s->place - at + s->block[at] + 1;
-}
-
-/* The lowest index that may not be handed over. */
-static uint64_t stream_lowest (const Stream *s) {
-  if (!s->options.shuffled) return stream_turn(s);
-  return s->place - s->place % stream_block(s) + 1;
-}
-
-/*
-** The next turn. At the end of the source those of indexes that it does not
-** reach are skipped; as long as one is left, it is in this block.
-** seq_cst: see "who wakes whom".
-*/
-static void stream_pass (Stream *s) {
-  uint64_t turn;
-  do {
-    s->place++;
-    turn = stream_whose_turn(s);
-  } while (turn > s->pulled && s->exhausted && s->handed < s->pulled);
-  atomic_store_explicit(&s->turn, turn, memory_order_seq_cst);
 }
 
 /* --- the size of batches ------------------------------------------------ */
@@ -219,6 +162,7 @@ void lc_stream_flush (Stream *s) {
   b->seed = s->seed;
   b->timeout = s->options.timeout;
   b->base = s->base;
+  b->retry = s->retry;
   lc_stream_hold(s);
   s->link.send(s->link.pool, s->link.self, b);
 }
@@ -228,7 +172,7 @@ void lc_stream_flush (Stream *s) {
 ** Never less than for two blocks: a turn may be ahead of what is pulled.
 */
 static int stream_widen (Stream *s) {
-  size_t need = (size_t)(s->pulled + 2 - stream_lowest(s)), size = 64, i;
+  size_t need = (size_t)(s->pulled + 2 - lc_turn_lowest(s)), size = 64, i;
   StreamSlot *slots;
   if (s->slots != NULL && need <= s->mask + 1) return 1;
   while (size < need) size *= 2;
@@ -285,9 +229,9 @@ void lc_stream_keep_call (Stream *s, Call *call) {
 void lc_stream_exhaust (Stream *s) {
   s->exhausted = 1;
   lc_stream_flush(s);
-  if (stream_turn(s) > s->pulled && s->handed < s->pulled) {
-    stream_pass(s);
-    stream_wake_parked(s);
+  if (lc_turn(s) > s->pulled && s->handed < s->pulled) {
+    lc_turn_pass(s);
+    lc_credit_wake(s);
   }
 }
 
@@ -342,7 +286,7 @@ static void stream_collect (Stream *s) {
 
 static int stream_has_ready (const Stream *s) {
   if (s->options.ordered)
-    return s->slots != NULL && s->slots[stream_turn(s) & s->mask].first != NULL;
+    return s->slots != NULL && s->slots[lc_turn(s) & s->mask].first != NULL;
   return s->ready != NULL;
 }
 
@@ -353,95 +297,11 @@ int lc_stream_put_failed (Stream *s, Batch *b) {
   return 1;
 }
 
-/* --- credit for yielded values ------------------------------------------- */
-
-/* Ordered: the last credit is for the turn alone. */
-static int stream_limit (const Stream *s, uint64_t index) {
-  int other = s->options.ordered && index != atomic_load_explicit(&s->turn,
-                                                 memory_order_seq_cst);
-  return s->credits - other;
-}
-
-/* Takes one credit if there is one. */
-static int stream_take_credit (Stream *s, uint64_t index) {
-  int n = atomic_load_explicit(&s->yielded, memory_order_seq_cst);
-  while (n < stream_limit(s, index)) {
-    if (atomic_compare_exchange_strong_explicit(&s->yielded, &n, n + 1,
-          memory_order_seq_cst, memory_order_seq_cst)) return 1;
-  }
-  return 0;
-}
-
-/* seq_cst, here and in stream_wake_parked: see "who wakes whom". */
-static int stream_credit (Sink *k, uint64_t index, WaitNode *n) {
-  Stream *s = (Stream *)(void *)k;
-  int got = stream_take_credit(s, index);
-  if (got) return 1;
-  lc_mutex_lock(&s->lock);
-  if (!s->closed) {
-    n->index = index;
-    lc_wait_add(&s->parked, n);
-    atomic_fetch_add_explicit(&s->nparked, 1, memory_order_seq_cst);
-    got = stream_take_credit(s, index);
-    if (got) {
-      lc_wait_remove(n);
-      atomic_fetch_sub_explicit(&s->nparked, 1, memory_order_relaxed);
-    }
-  }
-  lc_mutex_unlock(&s->lock);
-  return got;
-}
-
-/* Lock held. Whoever is woken asks again. */
-static void stream_unpark (Stream *s, WaitNode *n) {
-  lc_wait_remove(n);
-  atomic_fetch_sub_explicit(&s->nparked, 1, memory_order_relaxed);
-  n->waiter->wake(n->waiter);
-}
-
-static void stream_forget (Sink *k, WaitNode *n) {
-  Stream *s = (Stream *)(void *)k;
-  lc_mutex_lock(&s->lock);
-  if (n->at != NULL) {
-    lc_wait_remove(n);
-    atomic_fetch_sub_explicit(&s->nparked, 1, memory_order_relaxed);
-  }
-  lc_mutex_unlock(&s->lock);
-}
-
-/*
-** A credit came free, or it is another's turn (any thread): wakes one that may go on. That
-** one will send something, if only its end, and the taking of that wakes the
-** next: so none is forgotten.
-*/
-static void stream_wake_parked (Stream *s) {
-  uint64_t turn;
-  WaitNode *n;
-  int yielded;
-  if (atomic_load_explicit(&s->nparked, memory_order_seq_cst) == 0) return;
-  turn = stream_turn(s);
-  lc_mutex_lock(&s->lock);
-  yielded = atomic_load_explicit(&s->yielded, memory_order_relaxed);
-  for (n = s->parked; n != NULL; n = n->next) {
-    if (s->options.ordered && n->index == turn) break;
-  }
-  if (n == NULL && yielded < stream_limit(s, 0)) n = s->parked;
-  if (n != NULL) stream_unpark(s, n);
-  lc_mutex_unlock(&s->lock);
-}
-
-/* The task may catch its failure and say nothing: so this wakes the next. */
-static void stream_refund (Sink *k) {
-  Stream *s = (Stream *)(void *)k;
-  atomic_fetch_sub_explicit(&s->yielded, 1, memory_order_seq_cst);
-  stream_wake_parked(s);
-}
-
 /* --- taking ------------------------------------------------------------- */
 
 Entry *lc_stream_take (Stream *s, Batch **from) {
   if (s->options.ordered) {
-    StreamSlot *slot = &s->slots[stream_turn(s) & s->mask];
+    StreamSlot *slot = &s->slots[lc_turn(s) & s->mask];
     s->taken = slot->first;
     slot->first = s->taken->next;
     s->from = s->taken->batch;
@@ -452,10 +312,10 @@ Entry *lc_stream_take (Stream *s, Batch **from) {
   }
   if (s->taken->last) {
     s->handed++;
-    stream_pass(s);
+    lc_turn_pass(s);
   }
   else atomic_fetch_sub_explicit(&s->yielded, 1, memory_order_seq_cst);
-  stream_wake_parked(s);
+  lc_credit_wake(s);
   *from = s->from;
   return s->taken;
 }
@@ -482,7 +342,7 @@ static int stream_may_pull (Stream *s) {
   if (s->exhausted) return 0;
   ahead = stream_lookahead(s);
   window = s->options.window != 0 ? s->options.window : 4 * ahead;
-  if (s->pulled < stream_turn(s) && s->options.shuffled) return 1;
+  if (s->pulled < lc_turn(s) && s->options.shuffled) return 1;
   return s->pulled - s->handed < window && s->pulled - s->finished < ahead;
 }
 
@@ -553,8 +413,9 @@ size_t lc_stream_close (Stream *s) {
   s->home_end = &s->home;
   s->waiter = NULL;
   lc_sink_cancel(&s->sink);
-  while (s->parked != NULL) stream_unpark(s, s->parked);
+  lc_credit_wake_all(s);
   lc_mutex_unlock(&s->lock);
+  if (s->sink.dialogue != NULL) lc_dialogue_end(s->sink.dialogue);
   if (away) s->link.stop(s->link.pool, &s->sink);
   stream_free_list(home);
   stream_free_slots(s);

@@ -70,6 +70,7 @@ typedef struct StreamOptions {
   size_t batch;       /* items; 0: from the measured time of tasks */
   uint64_t timeout;   /* nanoseconds for each item; 0: no limit */
   int single;         /* one item, which is a task by itself: see pool.c */
+  int dialogue;       /* its yields are answered: see sink.dialogue */
   int shuffled;       /* with `ordered`: the turns are at random... */
   uint64_t shuffle;   /* ...as this seed has it */
 } StreamOptions;
@@ -102,6 +103,7 @@ struct Stream {
   /* set at birth */
   int credits;
   uint64_t seed, base;        /* for its batches; set by the pool */
+  Retry *retry;               /* likewise, by the consumer; or NULL */
   /* guarded by the pool's streams_lock */
   Stream *next, **link_at;    /* the pool's list of open streams */
   /* consumer only, but for the last release */

@@ -1,11 +1,125 @@
 #include "watch.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "../base/clock.h"
 #include "schedule.h"
 
 #define FIRST_PAUSE_NS 1000000u
 #define MOST_PAUSE_NS 50000000u
 #define STACK (64 * 1024)
+
+/* --- where workers stand ------------------------------------------------- */
+
+/* How long a worker has to say it. */
+#define ANSWER_NS 100000000u
+
+static int watch_answered (const PoolWorker *pw) {
+  return pw->answers == pw->probes;
+}
+
+static uint64_t watch_began (PoolWorker *pw) {
+  return atomic_load_explicit(&pw->kit.began, memory_order_relaxed);
+}
+
+/* Lock held. */
+static void watch_probe (PoolWorker *pw) {
+  if (watch_answered(pw)) pw->probes++;
+  lc_interrupt_probe(&pw->w.interrupt, &pw->w.thread);
+}
+
+void lc_watch_answer (PoolWorker *pw, const char *trace, size_t len,
+                      uint64_t index) {
+  Pool *p = pw->pool;
+  char *copy = (char *)lc_mem_alloc(p->mem, len + 1), *old;
+  size_t old_size;
+  if (copy == NULL) return;
+  memcpy(copy, trace, len + 1);
+  lc_mutex_lock(&p->lock);
+  old = pw->trace;
+  old_size = pw->trace_size;
+  pw->trace = copy;
+  pw->trace_size = len + 1;
+  pw->index = index;
+  pw->answers = pw->probes;
+  lc_cond_broadcast(&p->changed);
+  lc_mutex_unlock(&p->lock);
+  lc_mem_free(p->mem, old, old_size);
+}
+
+/* It runs something, and is not the one who asks. Lock held. */
+static int watch_is_busy (PoolWorker *pw, const PoolWorker *self) {
+  return pw != NULL && pw != self && !pw->gone && watch_began(pw) != 0;
+}
+
+/* Waits until those that were asked have answered. Lock held. */
+static void watch_await (Pool *p, const PoolWorker *self, uint64_t deadline)
+  LC_HOLDS(&p->lock);
+static void watch_await (Pool *p, const PoolWorker *self, uint64_t deadline) {
+  int i, open;
+  do {
+    open = 0;
+    for (i = 0; i < p->nworkers; i++)
+      open |= watch_is_busy(p->workers[i], self)
+              && !watch_answered(p->workers[i]);
+  } while (open && lc_cond_wait_until(&p->changed, &p->lock, deadline));
+}
+
+/* The trace goes to the caller. Lock held. */
+static void watch_fill (PoolWorker *pw, WatchTask *t) {
+  uint64_t now = lc_now(), began = watch_began(pw);
+  memset(t, 0, sizeof(WatchTask));
+  t->worker = pw->w.id;
+  t->ns = began != 0 && now > began ? now - began : 0;
+  if (!watch_answered(pw)) return;
+  t->index = pw->index;
+  t->trace = pw->trace;
+  t->trace_size = pw->trace_size;
+  pw->trace = NULL;
+  pw->trace_size = 0;
+}
+
+int lc_watch_tasks (Pool *p, const PoolWorker *self, WatchTask *tasks, int n) {
+  int i, found = 0;
+  lc_mutex_lock(&p->lock);
+  for (i = 0; i < p->nworkers; i++)
+    if (watch_is_busy(p->workers[i], self)) watch_probe(p->workers[i]);
+  watch_await(p, self, lc_now() + ANSWER_NS);
+  for (i = 0; i < p->nworkers && found < n; i++)
+    if (watch_is_busy(p->workers[i], NULL))
+      watch_fill(p->workers[i], &tasks[found++]);
+  lc_mutex_unlock(&p->lock);
+  return found;
+}
+
+/* --- the watchdog -------------------------------------------------------- */
+
+static void watch_bark (Pool *p, PoolWorker *pw, uint64_t ns) {
+  char text[2000];
+  int knows = watch_answered(pw) && pw->trace != NULL;
+  snprintf(text, sizeof text, "lacus: a task has run for %.3g seconds on "
+           "worker %s%s%s", (double)ns / 1e9, pw->w.name,
+           knows ? "\n" : ", in a call of C", knows ? pw->trace : "");
+  lc_home_report(p->home, text);
+}
+
+/* When to look again. Lock held. */
+static uint64_t watch_guard (Pool *p, PoolWorker *pw, uint64_t now) {
+  uint64_t began = watch_began(pw), late = began + p->watchdog_ns;
+  if (began == 0 || began == pw->barked || now < late)
+    return now + p->watchdog_ns / 2;
+  if (pw->suspect != began) {
+    pw->suspect = began;
+    pw->answers = pw->probes;             /* an older one is not waited for */
+    watch_probe(pw);
+  }
+  else if (watch_answered(pw) || now >= late + ANSWER_NS) {
+    watch_bark(p, pw, now - began);
+    pw->barked = began;
+  }
+  return now + ANSWER_NS / 10;
+}
 
 /* --- one look ------------------------------------------------------------ */
 
@@ -55,6 +169,9 @@ static uint64_t watch_look (Pool *p, PoolWorker **stuck) {
     if (pw == NULL || pw->gone) continue;
     when = watch_worker(p, pw, now, stuck);
     if (when < next) next = when;
+    if (p->watchdog_ns == 0) continue;
+    when = watch_guard(p, pw, now);
+    if (when < next) next = when;
   }
   return next;
 }
@@ -85,7 +202,6 @@ static int watch_dismiss (Pool *p, PoolWorker *pw, TaskList *heir, int *hire) {
   pw->abandoned = 1;
   p->workers[pw->w.id - 1] = NULL;
   p->strays++;
-  p->lost++;
   lc_thread_detach(&pw->w.thread);
   watch_inherit(p, pw, heir);
   *hire = !p->stopping;
@@ -117,10 +233,19 @@ static void watch_hire (Pool *p, int id, TaskList *heir) {
                         "thread for another");
 }
 
+static void watch_report_lost (Pool *p, PoolWorker *pw) {
+  char text[200];
+  snprintf(text, sizeof text, "lacus: worker %s did not stop within its grace "
+           "of %g seconds: it was abandoned", pw->w.name,
+           (double)p->grace_ns / 1e9);
+  lc_home_report(p->home, text);
+}
+
 static void watch_abandon (Pool *p, PoolWorker *pw) {
   TaskList heir = { NULL, NULL };
   int hire, ended, id = pw->w.id;
   if (!watch_dismiss(p, pw, &heir, &hire)) return;
+  watch_report_lost(p, pw);
   if (!lc_run_abandon(&pw->kit)) lc_schedule_stop(p, "not enough memory");
   lc_mutex_lock(&p->lock);
   ended = pw->gone;
@@ -142,15 +267,6 @@ int lc_watch_gone (PoolWorker *pw, int *last) {
   lc_cond_broadcast(&p->changed);
   lc_mutex_unlock(&p->lock);
   return mine;
-}
-
-int lc_watch_lost (Pool *p) {
-  int lost;
-  lc_mutex_lock(&p->lock);
-  lost = p->lost;
-  p->lost = 0;
-  lc_mutex_unlock(&p->lock);
-  return lost;
 }
 
 /* --- the thread ---------------------------------------------------------- */

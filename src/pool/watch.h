@@ -19,6 +19,10 @@
 ** (lc_run_abandon). Should it come back, it ends and frees itself; what it still needs,
 ** the pool and the code of lacus, lives as long.
 **
+** The watchdog. In a pool with one the watch looks every half of its time, asks
+** a worker whose task has run longer where it stands (by the same hook), and
+** reports it.
+**
 ** Lock order: a worker's guard, then the locks of streams, then pool.lock. The
 ** watch holds pool.lock while it looks, and none while it abandons.
 */
@@ -43,7 +47,23 @@ void lc_watch_end (Pool *p);
 ** the pool if *last. */
 int lc_watch_gone (PoolWorker *pw, int *last);
 
-/* Workers abandoned since it was last asked. */
-int lc_watch_lost (Pool *p);
+/* What runs on a worker, as pool:tasks() says it. */
+typedef struct WatchTask {
+  int worker;                 /* its number */
+  uint64_t ns;                /* since when */
+  uint64_t index;             /* of the item; 0: none, or unknown */
+  char *trace;                /* where; NULL: in a call of C */
+  size_t trace_size;
+} WatchTask;
+
+/*
+** What runs now: fills at most `n`, gives how many; the traces are the
+** caller's, in memory of the pool. Waits a little for the workers to say where
+** they stand, but not for `self` (the caller's; or NULL). Any thread.
+*/
+int lc_watch_tasks (Pool *p, const PoolWorker *self, WatchTask *tasks, int n);
+/* A worker says where it stands: `len` bytes; no memory, no answer. */
+void lc_watch_answer (PoolWorker *pw, const char *trace, size_t len,
+                      uint64_t index);
 
 #endif

@@ -42,11 +42,13 @@ struct HeapChunk {
 void lc_heap_init (Heap *h, Mem *mem) {
   memset(h->free_, 0, sizeof h->free_);
   h->mem = mem;
-  h->limit = 0;
   h->next = h->end = NULL;
   h->chunks = NULL;
   h->grow = CHUNK_FIRST;
   h->nkept = h->bytes_kept = 0;
+  h->refused = h->held = 0;
+  h->cramped = 0;
+  lc_heap_limit(h, 0);
   atomic_store_explicit(&h->used, 0, memory_order_relaxed);
   atomic_store_explicit(&h->peak, 0, memory_order_relaxed);
 }
@@ -61,6 +63,62 @@ void lc_heap_clear (Heap *h) {
   memset(h->free_, 0, sizeof h->free_);
   h->next = h->end = NULL;
   h->grow = CHUNK_FIRST;
+  h->refused = h->held = 0;
+  h->cramped = 0;
+  lc_heap_limit(h, 0);
+}
+
+/* --- the limit ------------------------------------------------------------ */
+
+/* The chunks of a state may be this many times its limit. */
+#define CHUNKS_TIMES 2
+
+/* Less room than this part of the limit is not halved any more. */
+#define MARK_PART 16
+
+static size_t heap_midway (const Heap *h, size_t used) {
+  size_t room = h->limit > used ? h->limit - used : 0;
+  return room < h->limit / MARK_PART ? h->limit : h->limit - room / 2;
+}
+
+/* Much was given back: half of what is left begins earlier again. */
+static void heap_lower_mark (Heap *h, size_t used) {
+  size_t mark = h->limit != 0 ? heap_midway(h, used) : h->mark;
+  if (mark < h->mark) h->mark = mark;
+}
+
+void lc_heap_limit (Heap *h, size_t limit) {
+  h->limit = limit;
+  h->nudged = 0;
+  if (limit == 0) h->mark = (size_t)-1;
+  else h->mark = heap_midway(h, lc_heap_used(h));
+}
+
+/*
+** Lua asks for an object: it collects when it gets none, and asks once more.
+** (The tag is LUA_TSTRING or above; buffers and arrays have none.)
+*/
+static int heap_is_object (const void *p, size_t tag) {
+  return p == NULL && tag >= 4;
+}
+
+/*
+** Whether Lua may go from `used` to `want` bytes. With the mark at 0 its next
+** request comes here, which is the repeated one.
+*/
+static int heap_may (Heap *h, size_t used, size_t want, int object) {
+  if (h->nudged) {
+    h->nudged = 0;
+    h->mark = heap_midway(h, used);
+  }
+  else if (want > h->mark && object) {
+    h->nudged = 1;
+    h->mark = 0;
+    return 0;
+  }
+  if (h->limit == 0 || want <= h->limit) return 1;
+  h->refused++;
+  return 0;
 }
 
 /* --- small blocks -------------------------------------------------------- */
@@ -87,8 +145,11 @@ static void heap_use_up (Heap *h) {
 }
 
 static int heap_more (Heap *h) {
-  HeapChunk *c = (HeapChunk *)h->mem->fn(h->mem->ud, NULL, 0, h->grow);
+  HeapChunk *c;
+  if (h->limit != 0 && h->held + h->grow > h->limit * CHUNKS_TIMES) return 0;
+  c = (HeapChunk *)h->mem->fn(h->mem->ud, NULL, 0, h->grow);
   if (c == NULL) return 0;
+  h->held += h->grow;
   heap_use_up(h);
   c->size = h->grow;
   c->next = h->chunks;
@@ -99,6 +160,20 @@ static int heap_more (Heap *h) {
   return 1;
 }
 
+/* No chunk is to be had: a larger block that is free is cut. */
+static void *heap_cut (Heap *h, size_t class_) {
+  size_t k;
+  for (k = class_ + 1; k <= HEAP_SMALL / HEAP_UNIT; k++) {
+    HeapBlock *b = h->free_[k];
+    if (b == NULL) continue;
+    h->free_[k] = b->next;
+    heap_put(h, (char *)b + class_ * HEAP_UNIT, k - class_);
+    return b;
+  }
+  h->cramped = 1;
+  return NULL;
+}
+
 static void *heap_take (Heap *h, size_t class_) {
   HeapBlock *b = h->free_[class_];
   size_t size = class_ * HEAP_UNIT;
@@ -107,7 +182,8 @@ static void *heap_take (Heap *h, size_t class_) {
     h->free_[class_] = b->next;
     return b;
   }
-  if ((size_t)(h->end - h->next) < size && !heap_more(h)) return NULL;
+  if ((size_t)(h->end - h->next) < size && !heap_more(h))
+    return heap_cut(h, class_);
   p = h->next;
   h->next += size;
   return p;
@@ -219,18 +295,24 @@ static void *heap_resize (Heap *h, void *p, size_t osize, size_t nsize) {
 /* Everything but the two calls that Lua makes most. Apart from them: what it
 ** saves and restores would cost them a third of their time. */
 HEAP_APART static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
-                        size_t used) {
+                        size_t used, int object) {
   void *q;
   if (nsize == 0) {
     heap_free(h, p, osize);
     heap_count(h, used - osize);
+    heap_lower_mark(h, used - osize);
     return NULL;
   }
-  if (nsize > HEAP_MOST) return NULL;
-  if (h->limit != 0 && nsize > osize && used - osize + nsize > h->limit)
+  if (nsize > HEAP_MOST) {
+    h->refused++;
+    return NULL;
+  }
+  heap_lower_mark(h, used);
+  if (nsize > osize && !heap_may(h, used, used - osize + nsize, object))
     return NULL;
   q = p == NULL ? heap_new(h, nsize) : heap_resize(h, p, osize, nsize);
   if (q != NULL) heap_count(h, used - osize + nsize);
+  else h->refused++;
   return q;
 }
 
@@ -238,10 +320,11 @@ HEAP_APART static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
 void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
   Heap *h = (Heap *)ud;
   size_t used = atomic_load_explicit(&h->used, memory_order_relaxed);
+  int object = heap_is_object(p, osize);
   if (p == NULL) {
     HeapBlock *b;
     osize = 0;                         /* it is a type tag then */
-    if (nsize - 1 < HEAP_SMALL && !HEAP_PLAIN && h->limit == 0
+    if (nsize - 1 < HEAP_SMALL && !HEAP_PLAIN && used + nsize <= h->mark
         && (b = h->free_[heap_class(nsize)]) != NULL) {
       h->free_[heap_class(nsize)] = b->next;
       heap_count(h, used + nsize);
@@ -253,7 +336,7 @@ void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
     atomic_store_explicit(&h->used, used - osize, memory_order_relaxed);
     return NULL;
   }
-  return heap_slow(h, p, osize, nsize, used);
+  return heap_slow(h, p, osize, nsize, used, object);
 }
 
 size_t lc_heap_used (Heap *h) {

@@ -15,6 +15,15 @@
 ** it again page by page, zeroed. So that they fit again, their sizes are
 ** rounded up, by an eighth at most.
 **
+** The limit is exact: `used` never passes it. At the limit Lua collects all
+** garbage and asks again; but the buffers of its own libraries (string.rep,
+** gsub, table.concat) do not ask twice. So that garbage alone never fails
+** them, Lua is made to collect each time that half of the room is used up (so a
+** buffer of a third of what is left at any moment is always to be had):
+** one request for an object, which it does repeat, is refused. Chunks are
+** bounded too: what is free in a class is of no use to a larger one. A state
+** that has met that bound is `cramped` until it is cleared.
+**
 ** Owner thread only, but for the counts, which statistics may read.
 */
 #ifndef lc_heap_h
@@ -40,6 +49,11 @@ typedef struct Heap {
   Mem *mem;                 /* gives the memory; does not count it */
   /* owner thread only */
   size_t limit;             /* bytes; 0 for none */
+  size_t mark;              /* up to here no question is asked */
+  int nudged;               /* Lua was made to collect, and asks again */
+  size_t refused;           /* how often there was none */
+  size_t held;              /* bytes of all chunks */
+  int cramped;              /* they are all that there may be: see above */
   HeapBlock *free_[HEAP_SMALL / HEAP_UNIT + 1];   /* by size / HEAP_UNIT */
   char *next, *end;         /* what is left of the newest chunk */
   HeapChunk *chunks;
@@ -56,6 +70,9 @@ void lc_heap_init (Heap *h, Mem *mem);
 void lc_heap_clear (Heap *h);
 /* Gives back the huge blocks that are only kept. */
 void lc_heap_trim (Heap *h);
+
+/* What Lua has from here on is at most `limit` bytes; 0: no limit. */
+void lc_heap_limit (Heap *h, size_t limit);
 
 /* The state's allocator; `ud` is the Heap. */
 void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize);

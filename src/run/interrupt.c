@@ -40,7 +40,8 @@ static void interrupt_signalled (int sig, siginfo_t *info, void *context) {
     lua_State *co = it->deepest;
     atomic_store_explicit(&it->heard, 1, memory_order_relaxed);
     if (co != NULL
-        && atomic_load_explicit(&it->asked, memory_order_relaxed) != 0)
+        && (atomic_load_explicit(&it->asked, memory_order_relaxed) != 0
+            || atomic_load_explicit(&it->wanted, memory_order_relaxed)))
       lua_sethook(co, interrupt_hook, LUA_MASKCOUNT, 1);
   }
   if (interrupt_old.sa_flags & SA_SIGINFO)
@@ -115,6 +116,9 @@ static int interrupt_stops (Interrupt *it) {
 static void interrupt_hook (lua_State *L, lua_Debug *ar) {
   Interrupt *it = interrupt_self;
   (void)ar;
+  if (it != NULL
+      && atomic_exchange_explicit(&it->wanted, 0, memory_order_relaxed))
+    it->host->probed(it, L);
   if (it == NULL || !interrupt_stops(it)) interrupt_off(L);
   else if (interrupt_in_grace(it)) interrupt_off(L);
   else if (interrupt_cut(it, L)) lua_yield(L, 0);
@@ -267,4 +271,10 @@ int lc_interrupt_tell (Interrupt *it, Thread *thread) {
   if (lc_now() >= atomic_load_explicit(&it->quiet, memory_order_relaxed))
     lc_thread_signal(thread);
   return 1;
+}
+
+void lc_interrupt_probe (Interrupt *it, Thread *thread) {
+  pthread_once(&interrupt_once, interrupt_install);
+  atomic_store_explicit(&it->wanted, 1, memory_order_seq_cst);
+  lc_thread_signal(thread);
 }

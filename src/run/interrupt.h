@@ -60,6 +60,8 @@ typedef struct InterruptHost {
   /* Whether all who wait for `L` yield on: then they are told that it yields for
   ** good. */
   int (*yields) (Interrupt *it, lua_State *L);
+  /* Somebody wants to know where `L` stands. Must not raise. */
+  void (*probed) (Interrupt *it, lua_State *L);
   /* Somebody has to look at this thread then. */
   void (*late) (Interrupt *it, uint64_t when);
 } InterruptHost;
@@ -76,6 +78,7 @@ struct Interrupt {
   /* atomic: askers write */
   _Atomic(unsigned) asked;     /* the turn that is meant; 0: none */
   _Atomic(int) heard;          /* the handler has run since */
+  _Atomic(int) wanted;         /* to be probed */
   /* owner thread, and the signal handler on it */
   lua_State *volatile deepest; /* the coroutine that runs */
   /* owner thread only */
@@ -131,5 +134,8 @@ void lc_interrupt_ask (Interrupt *it, unsigned turn);
 /* Tells the thread of it: again and again, until nobody is asked any more. 0
 ** when nobody is. Only while the thread is not joined. */
 int lc_interrupt_tell (Interrupt *it, Thread *thread);
+
+/* Makes the hook call `probed`, soon, if the thread runs Lua code. Likewise. */
+void lc_interrupt_probe (Interrupt *it, Thread *thread);
 
 #endif

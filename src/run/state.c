@@ -37,6 +37,14 @@ static int state_add_warnings (lua_State *L) {
   return 0;
 }
 
+int lc_state_warns (lua_State *L) {
+  const Warning *w;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, (void *)state_add_warnings);
+  w = (const Warning *)lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return w != NULL && w->on;
+}
+
 lua_State *lc_state_bare (Heap *h) {
   lua_State *L = lua_newstate(lc_heap_alloc, h);
   if (L == NULL) return NULL;

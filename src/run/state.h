@@ -15,6 +15,10 @@
 ** luaL_newstate gives, but for the panic). NULL without memory. */
 lua_State *lc_state_bare (Heap *h);
 
+/* Whether warnings are on in the state of `L`, if it is a bare one; in any other,
+** nobody can tell: 0. */
+int lc_state_warns (lua_State *L);
+
 /*
 ** Opens a state over `h`, calls `libraries` in it (protected) and makes its
 ** codec. `extra` goes into lua_getextraspace of every coroutine of the state.

@@ -37,17 +37,53 @@ void lc_worker_own (lua_State *co, int owned) {
   *space = (*space & ~(uintptr_t)1) | (uintptr_t)(owned != 0);
 }
 
+/* What the codec keeps for a state is a small multiple of what the state has,
+** since it is of the same values. */
+#define OUTER_TIMES 4
+
+/* From here on the limit holds. 0 if it cannot, and *error says why. */
+static int worker_arm (Worker *w, char **error) {
+  char why[120];
+  w->born = lc_heap_used(&w->heap);
+  w->strained = 0;
+  if (w->memory == 0) return 1;
+  lua_gc(w->L, LUA_GCCOLLECT, 0);
+  w->born = lc_heap_used(&w->heap);
+  lc_heap_limit(&w->heap, w->memory);
+  if (w->born < w->memory) return 1;
+  snprintf(why, sizeof why, "option 'memory' is %zu bytes, but a new state "
+           "takes %zu", w->memory, w->born);
+  *error = lc_state_copy_error(w->outer, why);
+  return 0;
+}
+
+static void worker_shut (Worker *w) {
+  w->interrupt.deepest = NULL;         /* it has finalizers to run: no hooks */
+  if (w->L != NULL) lc_state_close(w->L);
+  w->L = NULL;
+  lc_heap_clear(&w->heap);
+  if (w->memory != 0) lc_mem_retire(w->outer);
+  w->outer = NULL;
+}
+
 int lc_worker_open (Worker *w) {
-  char *error;
-  w->L = lc_state_open(&w->heap, w->mem, w->host->libraries, w, &w->codec,
-                       &error);
-  w->fibers.L = w->interrupt.deepest = w->L;
+  char *error = NULL;
+  int ok = 0;
+  w->L = NULL;
+  w->outer = w->memory == 0 ? w->mem
+               : lc_mem_within(w->mem, w->memory * OUTER_TIMES);
+  if (w->outer != NULL)
+    w->L = lc_state_open(&w->heap, w->outer, w->host->libraries, w, &w->codec,
+                         &error);
+  if (w->L != NULL) ok = worker_arm(w, &error);
+  w->fibers.L = w->L;
+  w->interrupt.deepest = w->L;
   w->settled = 0;
-  w->host->opened(w, w->L != NULL ? NULL
+  w->host->opened(w, ok ? NULL
                      : error != NULL ? error : "not enough memory");
-  if (error != NULL) lc_mem_free(w->mem, error, strlen(error) + 1);
-  if (w->L == NULL) lc_heap_clear(&w->heap);
-  return w->L != NULL;
+  if (error != NULL) lc_mem_free(w->outer, error, strlen(error) + 1);
+  if (!ok) worker_shut(w);
+  return ok;
 }
 
 void lc_worker_close (Worker *w) {
@@ -55,10 +91,7 @@ void lc_worker_close (Worker *w) {
   w->host->closing(w);
   lc_fiber_clear(&w->fibers);
   lc_timer_clear(&w->fibers);
-  w->interrupt.deepest = NULL;         /* it has finalizers to run: no hooks */
-  lc_state_close(w->L);
-  w->L = NULL;
-  lc_heap_clear(&w->heap);
+  worker_shut(w);
 }
 
 static void worker_main (void *ud) {
@@ -79,6 +112,14 @@ int lc_worker_start (Worker *w) {
 
 void lc_worker_join (Worker *w) {
   lc_thread_join(&w->thread);
+}
+
+int lc_worker_relieve (Worker *w) {
+  w->strained = 0;
+  if (w->memory == 0) return 0;
+  lua_gc(w->L, LUA_GCCOLLECT, 0);
+  return w->heap.cramped
+         || w->memory - lc_heap_used(&w->heap) < (w->memory - w->born) / 2;
 }
 
 /* Below this growth a collection is not worth the cycles. */

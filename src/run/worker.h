@@ -48,6 +48,7 @@ struct Worker {
   void *owner;                 /* the host's */
   Mem *mem;
   size_t stack;                /* of the thread, bytes; 0: the system's */
+  size_t memory;               /* that its state may hold, bytes; 0: all */
   Thread thread;
   Parker parker;
   Interrupt interrupt;
@@ -55,8 +56,12 @@ struct Worker {
   lua_State *L;
   Codec *codec;
   Heap heap;
+  Mem *outer;                  /* of what is kept for the state, outside of
+                               ** it: `mem`, or one within that has a limit */
   Fibers fibers;               /* mem, size and ready given by the host */
   size_t settled;              /* heap in use after the last idle collection */
+  size_t born;                 /* heap in use when the state was new */
+  int strained;                /* a task has met the limit since */
 };
 
 /* Sets up a zeroed worker (host, owner, mem, fibers given by then);
@@ -87,6 +92,14 @@ Worker *lc_worker_of (lua_State *L);
 */
 int lc_worker_owns (lua_State *co);
 void lc_worker_own (lua_State *co, int owned);
+
+/*
+** A task has met the limit on memory: collects all garbage. 1 if less than half
+** of a new state's room is left, or it is scattered: then the state should be
+** replaced. Owner thread,
+** outside of tasks.
+*/
+int lc_worker_relieve (Worker *w);
 
 /*
 ** Collects garbage in small steps while there is nothing else to do; stops

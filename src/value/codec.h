@@ -38,7 +38,8 @@ typedef struct Codec Codec;
 /*
 ** The state's codec, made at the first call and kept in the registry until
 ** the state closes. Raises a Lua error when there is no memory; leaves the
-** stack as it was. `mem` (used at the first call only) outlives the state.
+** stack as it was. `mem` (used at the first call only) outlives the state; its
+** limit, if it has one, is also that of each record that the codec writes.
 */
 Codec *lc_codec_open (lua_State *L, Mem *mem);
 
@@ -50,6 +51,15 @@ Codec *lc_codec_open (lua_State *L, Mem *mem);
 ** each task begins with it. Raises nothing.
 */
 void lc_codec_begin (lua_State *L, Codec *c);
+
+/*
+** From now on what this state sends is data: no function and no class that was
+** made in it, no name of a module but the standard ones and lacus's. So who
+** receives it runs no code of this state. What came from elsewhere may go back.
+*/
+void lc_codec_seal (Codec *c);
+/* Not for the next lc_encode: it goes to a state like this one. */
+void lc_codec_unseal_next (Codec *c);
 
 typedef enum EncodeResult {
   LC_ENCODED,

@@ -53,6 +53,7 @@ struct Enc {
   size_t nrefs;            /* of the message, before the record */
   uint32_t id;             /* the last one given */
   int mode, need;
+  int sealed;              /* see lc_codec_seal */
   int first, n;            /* the values on the stack */
   /* stack slots, from ENC_SAFE on */
   int work;                /* bodies that were put off; nwork of them */
@@ -81,6 +82,7 @@ static inline int lc_enc_room (Enc *e, size_t n) {
 }
 
 static inline void lc_enc_byte (Enc *e, unsigned b) {
+  /* cppcheck-suppress ctuuninitvar ; rec_simple sets all that scalars need */
   *e->p++ = (unsigned char)b;
 }
 

@@ -106,6 +106,7 @@ int lc_enc_lookup (Enc *e, int idx, const void *key, Seen *s, EncStatus *st) {
       *st = ENC_OK;
       return 1;
     case NAMES_NAMED:
+      if (e->sealed && !lc_names_isours(c, k)) return 0;
       s->id = ++e->id;
       *st = enc_name(e, k);
       return 1;
@@ -132,6 +133,14 @@ static int enc_found (Enc *e, int idx, const void *key, Seen *s,
   top->indexed = 1;
   enc_index(e);
   return lc_enc_known(e, idx, key, s, st);
+}
+
+/* Whether the function or class at `idx` must not leave a sealed state. */
+static int enc_isheld (Enc *e, int idx) {
+  Box *b;
+  if (!e->sealed) return 0;
+  b = lc_recall_find(e->L, idx);
+  return b == NULL || b->origin;
 }
 
 /* ---- functions ---- */
@@ -174,6 +183,8 @@ EncStatus lc_enc_function (Enc *e, int idx, int depth) {
     return lc_enc_refuse(e, idx, NULL);
   }
   if (!lc_enc_in(e, ENC_SAFE)) return ENC_AGAIN;
+  if (enc_isheld(e, idx))
+    return lc_enc_refuse(e, idx, "a function made in a pool with 'libs'");
   s->id = ++e->id;
   b = lc_recall_function(L, e->c, idx);
   if (b == NULL) return ENC_NOMEM;
@@ -234,6 +245,8 @@ EncStatus lc_enc_class (Enc *e, int idx, Seen *s) {
   const void *key = lua_topointer(e->L, idx);
   Box *b;
   if (!lc_enc_in(e, ENC_SAFE)) return ENC_AGAIN;
+  if (enc_isheld(e, idx))
+    return lc_enc_refuse(e, idx, "a class or metatable made in a pool with 'libs'");
   b = lc_recall_class(e->L, e->c, idx);
   if (b == NULL) return ENC_NOMEM;
   if (enc_isplain(e, key)) e->stale = 1;

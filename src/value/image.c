@@ -54,7 +54,7 @@ static EncStatus image_read (Enc *e, int idx, Enc *in) {
 /* A new image only if something has changed. The box is below the top. */
 static EncStatus image_update (Enc *e, Box *b, int idx) {
   lua_State *L = e->L;
-  Image *old = (Image *)b->what, *image;
+  Image *old, *image;
   Enc in;
   EncStatus st = image_read(e, idx, &in);
   if (st != ENC_OK) return st;

@@ -4,7 +4,7 @@ void lc_message_init (Message *m, Mem *mem) {
   m->next = NULL;
   m->mem = mem;
   m->bytes = NULL;
-  m->len = m->cap = 0;
+  m->len = m->cap = m->most = 0;
   m->refs = NULL;
   m->nrefs = m->caprefs = 0;
 }
@@ -42,6 +42,7 @@ int lc_message_room (Message *m, size_t n) {
   if (n <= m->cap - m->len) return 1;
   if (n > (size_t)-1 / 4 || m->len > (size_t)-1 / 4) return 0;
   need = m->len + n;
+  if (m->most != 0 && need > m->most) return 0;
   cap = m->cap < 120 ? 120 : m->cap * 2;
   if (cap < need) cap = need;
   p = (unsigned char *)lc_mem_resize(m->mem, m->bytes, m->cap, cap);

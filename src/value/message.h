@@ -21,6 +21,7 @@ struct Message {
   Mem *mem;               /* set at birth */
   unsigned char *bytes;
   size_t len, cap;        /* len <= cap */
+  size_t most;            /* it must not get longer; 0: it may */
   Shared **refs;          /* refs[0 .. nrefs-1] are held by the message */
   size_t nrefs, caprefs;
 };

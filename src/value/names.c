@@ -85,6 +85,14 @@ static int names_isstd (const Names *x, const uint32_t *part) {
                      mod) ? 2 : 1;
 }
 
+int lc_names_isours (const Codec *c, const Known *k) {
+  const char *mod = c->names.text[k->part[0] - 1];
+  return strcmp(mod, "_G") == 0 || strcmp(mod, "lacus") == 0
+      || strncmp(mod, "lacus.", 6) == 0
+      || names_isone(" coroutine debug io math os package string table utf8 ",
+                     mod);
+}
+
 /* Short ways first, then the standard libraries, then by the alphabet. */
 static int names_better (const Names *x, const uint32_t *a,
                          const uint32_t *b) {

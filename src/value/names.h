@@ -37,6 +37,8 @@ const Known *lc_names_guess (const Codec *c, const void *key);
 /* Whether the guess is right for the object at `idx` (absolute). Raises
 ** nothing, and pushes nothing. */
 NamesKind lc_names_check (lua_State *L, const Known *k, int idx);
+/* Whether a name begins with a standard library or with lacus. */
+int lc_names_isours (const Codec *c, const Known *k);
 /* Pushes string `number` of a name. */
 void lc_names_text (lua_State *L, uint32_t number);
 

@@ -117,6 +117,7 @@ static Code *code_intern (Codec *c, const Message *m) {
   Code **set = c->intern[hash % INTERN_SETS], *code = NULL;
   int i;
   for (i = 0; i < INTERN_WAYS - 1 && set[i] != NULL; i++)
+    /* cppcheck-suppress nullPointerRedundantCheck ; it ends where it is NULL */
     if (set[i]->hash == hash) break;
   code = set[i];
   if (code == NULL || code->hash != hash || code->len != m->len

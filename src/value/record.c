@@ -50,6 +50,7 @@ int lc_enc_inner (Enc *e, Enc *outer) {
   e->anchors = outer->anchors;
   e->bad = outer->bad;
   e->outer = outer;
+  e->sealed = outer->sealed;
   return 1;
 }
 
@@ -250,9 +251,13 @@ static int rec_issimple (lua_State *L, int first, int n) {
 EncodeResult lc_encode (lua_State *L, Codec *c, Message *m, int first, int n) {
   Enc e;
   EncStatus st = ENC_AGAIN;
+  int sealed = c->sealed && !c->unsealed;
+  c->unsealed = 0;
+  m->most = c->mem->limit != 0 ? m->len + c->mem->limit : 0;
   if (rec_issimple(L, first, n)) return rec_simple(L, m, first, n);
   if (!rec_open(&e, L, c, m)) return LC_NOMEM;
   e.n = n;
+  e.sealed = sealed;
   if (c->eager == ENC_PLAIN) {
     int top = lua_gettop(L);
     e.first = first;

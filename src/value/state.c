@@ -128,8 +128,12 @@ Codec *lc_codec_open (lua_State *L, Mem *mem) {
   return c;
 }
 
+void lc_codec_seal (Codec *c) { c->sealed = 1; }
+void lc_codec_unseal_next (Codec *c) { c->unsealed = 1; }
+
 /* The rest is done when a record needs it, by names.c and image.c. */
 void lc_codec_begin (lua_State *L, Codec *c) {
   (void)L;
+  c->unsealed = 0;
   if (++c->epoch == 0) c->epoch = 1;
 }

@@ -52,6 +52,8 @@ enum { INTERN_SETS = 64, INTERN_WAYS = 4, STATE_KEPT = 256 };
 struct Codec {
   Mem *mem;                  /* set at birth */
   int dead;                  /* the state is closing */
+  int sealed;                /* nothing that it made leaves it but data... */
+  int unsealed;              /* ...save in the next record */
   int eager;                 /* how the last record had to be encoded */
   uint32_t epoch;            /* one more at each lc_codec_begin */
   unsigned kept;             /* next place in STATE_KEEP */
