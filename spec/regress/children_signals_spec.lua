@@ -1,6 +1,7 @@
 -- Threads of workers block signals, and what they started by io.popen and os.execute
 -- inherited that: nothing but SIGKILL ended it. (Lua's files.lua.)
 local lacus = require "lacus"
+local io, os, pcall = io, os, pcall    -- not by _ENV, which is busted's
 
 describe("a program that a task starts", function()
   it("ends by a signal", function()

@@ -1,6 +1,7 @@
 -- The message handler of a task runs for errors within `load`, too, and what it made was
 -- given to the caller of load: a table. (Lua's calls.lua and errors.lua.)
 local lacus = require "lacus"
+local error, load, type = error, load, type    -- not by _ENV, which is busted's
 
 describe("load in a task", function()
   it("gives the message of an error in its reader", function()

@@ -1,6 +1,7 @@
 -- A coroutine of a task that called its own `wrap` was reset while it ran, and one that
 -- is normal was called running. (Lua's coroutine.lua.)
 local lacus = require "lacus"
+local coroutine, pcall = coroutine, pcall    -- not by _ENV, which is busted's
 
 describe("a coroutine in a task", function()
   it("that resumes itself is refused and goes on", function()
