@@ -46,7 +46,8 @@ value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted 
 	recall decode_ident encode encode_ident image refuse \
 	record)
 run    := $(patsubst %,src/run/%.c,heap interrupt timer fiber state worker)
-pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit stream future run crew \
+pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit stream future \
+	answer stop yield run crew \
 	schedule watch post pool)
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option map_option lib_error lib_wait lib_future lib_generate \

@@ -59,9 +59,6 @@ static void fake_send (void *pool, void *self, Batch *b) {
   if (refused) b->task.drop(&b->task);
 }
 
-/* Nothing of it runs that could be stopped. */
-static void fake_stop (void *pool, Sink *k) { (void)pool; (void)k; }
-
 /* The next batch, or NULL when there is none and `wait` is not set (or the
 ** fake stops). */
 static Batch *fake_take (Fake *f, int wait) {

@@ -241,7 +241,7 @@ inline deliver (i, last) {
   wake_consumer(late)
 }
 
-/* ---- a task: [run_items], [lc_run_yield], [run_go] -------------------------- */
+/* ---- a task: [run_items], [lc_yield], [run_go] -------------------------- */
 
 proctype item (byte i) {
   byte n, lim, t, y;

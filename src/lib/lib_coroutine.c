@@ -18,6 +18,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "../pool/yield.h"
 #include "lib.h"
 
 static Fibers *co_fibers (lua_State *L) {
@@ -27,7 +28,7 @@ static Fibers *co_fibers (lua_State *L) {
 static int l_co_yield (lua_State *L) {
   Fibers *fs = co_fibers(L);
   Fiber *f = fs->current;
-  if (f != NULL && f->co == L && lua_isyieldable(L)) return lc_run_yield(L, f);
+  if (f != NULL && f->co == L && lua_isyieldable(L)) return lc_yield(L, f);
   return lua_yield(L, lua_gettop(L));
 }
 

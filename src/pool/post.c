@@ -9,6 +9,7 @@
 #include "env.h"
 #include "fault.h"
 #include "schedule.h"
+#include "stop.h"
 #include "watch.h"
 
 /* --- opening -------------------------------------------------------------- */
@@ -207,11 +208,11 @@ static PoolWorker *post_interrupted (Interrupt *it) {
 }
 
 static int post_stops (Interrupt *it) {
-  return lc_run_stops(&post_interrupted(it)->kit);
+  return lc_stop_wanted(&post_interrupted(it)->kit);
 }
 
 static void post_stopping (Interrupt *it, lua_State *L) {
-  lc_run_stopping(&post_interrupted(it)->kit, L);
+  lc_stop_keep(&post_interrupted(it)->kit, L);
 }
 
 /* Protected: (worker). Below this function, what was interrupted. */

@@ -1,7 +1,7 @@
 /*
 ** run.h: runs the items of a batch in a worker, one after the other, in one
 ** fiber, and sends the results to the batch's sink. Stands on batch, sink,
-** fault and run/fiber. Everything in here is on the worker's thread.
+** answer, stop and run/fiber. Everything in here is on the worker's thread.
 **
 ** A task that waits keeps its fiber; the rest of its batch goes on in another
 ** fiber, over the same batch (`users` counts them), and what was finished
@@ -16,7 +16,7 @@
 **   no memory even for that: the entry alone, without a record. Room for
 **     entries is taken before the first item runs, so this cannot fail.
 **
-** A fourth: it is stopped (lc_run_stops, run/interrupt.h): its sink is cancelled or
+** A fourth: it is stopped (stop.h, run/interrupt.h): its sink is cancelled or
 ** the pool halts, then nothing of the run is sent any more; or its time is up, then
 ** the item fails and the rest goes on. Time that a task waits for its
 ** reader (a yield without credit) does not count.
@@ -33,30 +33,7 @@
 #ifndef lc_run_h
 #define lc_run_h
 
-#include "../base/random.h"
-#include "../run/worker.h"
-#include "batch.h"
-
-/* What a worker keeps for running batches. Owner thread only; zeros, but for
-** `w`. */
-typedef struct RunKit {
-  Worker *w;              /* set at birth */
-  int seeded;             /* set at birth: items have random numbers */
-  struct Run *now;        /* that runs on this thread; or NULL */
-  CallCache calls;
-  Batch *spare;           /* the next one for results */
-  uint64_t ran;           /* tasks that have ended, in this state */
-  size_t kept;            /* things that tasks left in it to be fetched */
-  Random random;          /* those of what is no item, such as `init` */
-  /* atomic */
-  _Atomic(int) halt;      /* the pool stops: so does what runs */
-  _Atomic(size_t) cut;    /* tasks that were stopped */
-  _Atomic(uint64_t) began;   /* what runs, in lc_now's time; 0: nothing */
-  _Atomic(int) nlive;     /* fibers that have begun and not ended */
-  /* guarded by guard */
-  Mutex guard;            /* before any other lock */
-  int abandoned;          /* nobody waits for it: it hands nothing over */
-} RunKit;
+#include "kit.h"
 
 /* Bytes of a fiber that runs batches: Fibers.size. */
 size_t lc_run_fiber_size (void);
@@ -64,34 +41,13 @@ size_t lc_run_fiber_size (void);
 /* Runs `b` and takes it over. */
 void lc_run_batch (RunKit *kit, Batch *b);
 
-/*
-** `coroutine.yield` at the level of a task: the values on `L`'s stack, from 1
-** on, are a result. Returns what a C function returns; waits (by suspending)
-** while too many results of the stream wait. Only where lc_fiber_here.
-*/
-int lc_run_yield (lua_State *L, Fiber *f);
-
 /* The random numbers of the item that runs now, or else the kit's own. */
 Random *lc_run_random (RunKit *kit);
 /* The running item starts something: 1, and *seed is for that. 0: none runs. */
 int lc_run_sow (RunKit *kit, uint64_t *seed);
 
-/* Whether what runs on this worker is to stop. Owner thread. */
-int lc_run_stops (RunKit *kit);
-/* It is about to be stopped in `L`: keeps what will be said. Never raises. */
-void lc_run_stopping (RunKit *kit, lua_State *L);
-
 /* The index of the item that runs; 0: none does. Owner thread. */
 uint64_t lc_run_index (const RunKit *kit);
-
-/* Fibers that wait for what is cancelled are ready: to end. Owner thread. */
-void lc_run_sweep (RunKit *kit);
-
-/*
-** Answers for a worker that does not answer any more: all that it has in hand is
-** lost. 0 without memory: then some are not answered. Any thread.
-*/
-int lc_run_abandon (RunKit *kit);
 
 /* There is nothing to do: lets go of what is only kept in case. */
 void lc_run_idle (RunKit *kit);

@@ -3,6 +3,7 @@
 #include "../base/clock.h"
 #include "../run/state.h"
 #include "../run/timer.h"
+#include "stop.h"
 
 /* Every so often a worker takes from the queue first. */
 #define LOOKS_FAIR 61
@@ -125,7 +126,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   if (pw->w.fibers.ntimers > 0) lc_timer_expire(&pw->w.fibers, lc_now());
   if (atomic_load_explicit(&pw->sweep, memory_order_seq_cst)) {
     atomic_store_explicit(&pw->sweep, 0, memory_order_seq_cst);
-    lc_run_sweep(&pw->kit);
+    lc_stop_sweep(&pw->kit);
   }
   lc_mutex_lock(&p->lock);
   if (pw->idle) sched_unlist_idle(p, pw);

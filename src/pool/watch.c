@@ -5,6 +5,7 @@
 
 #include "../base/clock.h"
 #include "schedule.h"
+#include "stop.h"
 
 #define FIRST_PAUSE_NS 1000000u
 #define MOST_PAUSE_NS 50000000u
@@ -246,7 +247,7 @@ static void watch_abandon (Pool *p, PoolWorker *pw) {
   int hire, ended, id = pw->w.id;
   if (!watch_dismiss(p, pw, &heir, &hire)) return;
   watch_report_lost(p, pw);
-  if (!lc_run_abandon(&pw->kit)) lc_schedule_stop(p, "not enough memory");
+  if (!lc_stop_abandon(&pw->kit)) lc_schedule_stop(p, "not enough memory");
   lc_mutex_lock(&p->lock);
   ended = pw->gone;
   pw->abandoned = 2;

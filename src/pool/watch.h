@@ -16,7 +16,7 @@
 ** (ten times that if its thread has not even heard) is in a call of C, or in
 ** a finalizer: nothing can be done to it. It gets no tasks any more, a new worker
 ** takes its place, and what it had in hand is answered as lost
-** (lc_run_abandon). Should it come back, it ends and frees itself; what it still needs,
+** (lc_stop_abandon). Should it come back, it ends and frees itself; what it still needs,
 ** the pool and the code of lacus, lives as long.
 **
 ** The watchdog. In a pool with one the watch looks every half of its time, asks

@@ -1,0 +1,192 @@
+#include "answer.h"
+
+#include <string.h>
+
+#include <lauxlib.h>
+
+#include "../base/clock.h"
+#include "fault.h"
+#include "sink.h"
+
+/* --- batches ------------------------------------------------------------- */
+
+/* An empty batch with room for `n` entries; NULL without memory. */
+Batch *lc_answer_batch (RunKit *kit, Mem *mem, size_t n) {
+  Batch *b = kit->spare != NULL ? kit->spare : lc_batch_new(mem);
+  kit->spare = NULL;
+  if (b != NULL && !lc_batch_reserve(b, n)) {
+    lc_batch_free(b);
+    b = NULL;
+  }
+  return b;
+}
+
+void lc_answer_spare (RunKit *kit, Batch *b) {
+  if (b == NULL) return;
+  if (kit->spare != NULL) lc_batch_free(b);
+  else {
+    lc_batch_clear(b);
+    kit->spare = b;
+  }
+}
+
+/* --- results ------------------------------------------------------------- */
+
+/* Only what takes much longer than FLUSH_US is looked at from outside, and such
+** an item is the first one after something was sent. Relaxed: for people. */
+static void answer_began (Run *r) {
+  atomic_store_explicit(&r->kit->began, r->sent_ns, memory_order_relaxed);
+}
+
+void lc_answer_mark (Run *r) {
+  r->sent_ns = lc_now();
+  r->sent_ticks = lc_ticks();
+  answer_began(r);
+}
+
+/* Under the guard: who was abandoned answers no more. */
+void lc_answer_hand_over (RunKit *kit, Sink *k, Batch *b) {
+  if (kit->abandoned) {
+    lc_batch_free(b);
+    lc_shared_release(&k->head);
+  }
+  else lc_sink_kind(k)->deliver(k, b);
+}
+
+void lc_answer_deliver (Run *r, Batch *b) {
+  Sink *k = r->in->sink;
+  uint64_t since = r->sent_ns;
+  lc_answer_mark(r);
+  b->busy_ns = r->sent_ns - since;
+  b->sink = k;
+  lc_shared_hold(&k->head);
+  lc_mutex_lock(&r->kit->guard);
+  r->answered = r->at;
+  lc_answer_hand_over(r->kit, k, b);
+  lc_mutex_unlock(&r->kit->guard);
+}
+
+/*
+** Sends what is ready before the run is through; keeps it if there is no
+** memory for another batch with the room that is still needed.
+*/
+void lc_answer_flush (Run *r) {
+  Batch *b = r->out, *next;
+  if (b->n == 0) return;
+  next = lc_answer_batch(r->kit, r->kit->w->mem, r->end - r->at);
+  if (next == NULL) return;
+  r->out = next;
+  lc_answer_deliver(r, b);
+}
+
+/* Room was reserved: never fails. */
+void lc_answer_add (Run *r, size_t record, EntryKind kind) {
+  Entry *e = lc_batch_add(r->out, r->in->entries[r->at].index, kind, 1);
+  e->at = record;
+  e->worker = (short)r->kit->w->id;
+  e->attempt = r->attempt;
+  r->out->ran++;
+  r->kit->ran++;
+}
+
+/* Cuts off what a failed attempt left behind the last whole record. */
+void lc_answer_cut (Run *r, size_t record) {
+  r->out->msg.len = record;
+}
+
+/*
+** The item failed: message, traceback and value are the top three of `L`
+** (the fiber's coroutine, or the worker's main one).
+*/
+void lc_answer_fault (lua_State *L, Run *r, const char *kind) {
+  Message *m = &r->out->msg;
+  Entry *item = &r->in->entries[r->at];
+  size_t record = m->len, pos = item->at;
+  int at = lua_gettop(L) - 2, n = 0, given;
+  int decodes = r->phase != PHASE_DECODE;
+  r->phase = PHASE_FAULT;
+  if (decodes) n = lc_decode(L, lc_kit_codec(r), &r->in->msg, &pos);
+  given = n > 0 && item->call == NULL;               /* its function */
+  if (lc_fault_write(L, lc_kit_codec(r), m, kind, at, at + 3 + given, n - given))
+    lc_answer_add(r, record, ENTRY_FAULT);
+  else {
+    lc_answer_cut(r, record);
+    lc_answer_add(r, record, ENTRY_NOMEM);
+  }
+}
+
+/* What lc_encode pushed about a refused result becomes one sentence. */
+void lc_answer_refusal (lua_State *L) {
+  int at = lua_gettop(L) - 2;
+  lua_pushfstring(L, "cannot send result[%I]%s: %s",
+                  (LUAI_UACINT)lua_tointeger(L, at),
+                  lua_tostring(L, at + 1), lua_tostring(L, at + 2));
+  lua_replace(L, at);
+  lua_settop(L, at);
+}
+
+/* A task's return is a result, unless it has yielded and returns nothing. */
+void lc_answer_results (lua_State *co, Run *r) {
+  Message *m = &r->out->msg;
+  size_t record = m->len;
+  int n = lua_gettop(co) - FUNCTION;
+  r->phase = PHASE_ENCODE;
+  if (n == 0 && r->yielded) {
+    lc_answer_add(r, record, ENTRY_END);
+    return;
+  }
+  switch (lc_encode(co, lc_kit_codec(r), m, FIRST, n)) {
+    case LC_ENCODED:
+      lc_answer_add(r, record, ENTRY_VALUES);
+      break;
+    case LC_REFUSED:
+      lc_answer_refusal(co);
+      lua_pushnil(co);
+      lua_pushvalue(co, -2);
+      lc_answer_fault(co, r, LC_FAULT_TRANSFER);
+      break;
+    case LC_NOMEM:
+      lc_answer_add(r, record, ENTRY_NOMEM);
+      break;
+  }
+}
+
+/* --- failures ------------------------------------------------------------- */
+
+
+/*
+** A failure for lack of memory. Lua's own buffers, and whoever passes the error
+** on, raise it as an ordinary one; the heap knows that there was something.
+*/
+int lc_answer_is_nomem (Run *r, int status, const char *text) {
+  Worker *w = r->kit->w;
+  size_t n = text != NULL ? strlen(text) : 0, k = sizeof LC_ANSWER_NOMEM - 1;
+  int is = status == LUA_ERRMEM || (w->heap.refused > 0 && n >= k
+                                    && strcmp(text + n - k, LC_ANSWER_NOMEM) == 0);
+  if (is) w->strained = 1;
+  return is;
+}
+
+#define REFUSED "cannot send result["
+
+/* The task may have caught what a refused yield raised, and failed of something
+** else since. The message is third from the top. */
+const char *lc_answer_kind (lua_State *co, Run *r, int status) {
+  const char *text = lua_tostring(co, -3);
+  if (lc_answer_is_nomem(r, status, text)) return LC_FAULT_MEMORY;
+  if (r->refused != NULL && text != NULL
+      && (strstr(text, REFUSED) != NULL || strstr(text, LC_ANSWER_NOMEM) != NULL))
+    return r->refused;
+  return LC_FAULT_ERROR;
+}
+
+/* Its time is up. Pushes message, traceback and value, and adds them. */
+void lc_answer_timeout (lua_State *L, Run *r) {
+  luaL_checkstack(L, 6, NULL);
+  lua_pushfstring(L, "the task did not end within its timeout of %f seconds",
+                  (lua_Number)r->in->timeout / 1e9);
+  if (r->trace == LUA_NOREF) lua_pushnil(L);
+  else lua_rawgeti(L, LUA_REGISTRYINDEX, r->trace);
+  lua_pushvalue(L, -2);
+  lc_answer_fault(L, r, LC_FAULT_TIMEOUT);
+}

@@ -1,0 +1,75 @@
+/*
+** kit.h: what a worker keeps for running batches, and a fiber that runs items of
+** one: only data. Who does what with it: run.c (one item after the other),
+** answer.c (what they say), yield.c (what they say on the way), stop.c (what ends
+** them). Stands on batch, call and run/worker. Owner thread only, but where it
+** says so.
+*/
+#ifndef lc_kit_h
+#define lc_kit_h
+
+#include "../base/random.h"
+#include "../run/worker.h"
+#include "batch.h"
+#include "call.h"
+
+typedef struct Run Run;
+
+/* What a worker keeps for running batches. Owner thread only; zeros, but for
+** `w`. */
+typedef struct RunKit {
+  Worker *w;              /* set at birth */
+  int seeded;             /* set at birth: items have random numbers */
+  Run *now;        /* that runs on this thread; or NULL */
+  CallCache calls;
+  Batch *spare;           /* the next one for results */
+  uint64_t ran;           /* tasks that have ended, in this state */
+  size_t kept;            /* things that tasks left in it to be fetched */
+  Random random;          /* those of what is no item, such as `init` */
+  /* atomic */
+  _Atomic(int) halt;      /* the pool stops: so does what runs */
+  _Atomic(size_t) cut;    /* tasks that were stopped */
+  _Atomic(uint64_t) began;   /* what runs, in lc_now's time; 0: nothing */
+  _Atomic(int) nlive;     /* fibers that have begun and not ended */
+  /* guarded by guard */
+  Mutex guard;            /* before any other lock */
+  int abandoned;          /* nobody waits for it: it hands nothing over */
+} RunKit;
+
+enum { PHASE_DECODE, PHASE_CALL, PHASE_ENCODE, PHASE_FAULT };
+
+/* Why it is to stop. */
+enum { STOP_NOT, STOP_TIMEOUT, STOP_CANCEL, STOP_CLOSE };
+
+/* A fiber that runs items of a batch. Its Lua stack: handler, function, call. */
+struct Run {
+  Fiber fiber;            /* first */
+  RunKit *kit;
+  Batch *in;              /* shared with other runs: see `users` */
+  size_t at, end;         /* items at .. end - 1 are its to run */
+  size_t answered;        /* guarded: items before it are handed over */
+  int stop;
+  int trace;              /* where it was stopped: in the registry */
+  uint64_t left;          /* of its time, while it waits for its reader */
+  Batch *out;             /* results not sent yet; has room for end - at more */
+  Call *call;             /* whose function is in FUNCTION; or NULL */
+  int phase;
+  int yielded;            /* the item has yielded */
+  int attempt;            /* at the item, from 1 */
+  int again;              /* it waits for that; how long, is not settled... */
+  uint64_t until;         /* ...or is: until then; 0: it need not */
+  const char *refused;    /* why its last yield could not be sent: a kind */
+  Random random;          /* the item's, if the pool has a seed... */
+  uint64_t started;       /* ...and how many things it has started */
+  uint64_t sent_ticks;    /* when `out` was last sent... */
+  uint64_t sent_ns;       /* ...likewise, in lc_now's time */
+};
+
+enum { HANDLER = 1, FUNCTION = 2, FIRST = 3 };
+
+static inline Codec *lc_kit_codec (Run *r) { return r->kit->w->codec; }
+static inline Interrupt *lc_kit_interrupt (Run *r) {
+  return &r->kit->w->interrupt;
+}
+
+#endif

@@ -1,0 +1,41 @@
+/*
+** stop.h: what ends a run before it ends by itself: its sink is cancelled, the
+** pool halts, an item's time is up, its worker is abandoned. Stands on kit,
+** sink and run/interrupt.
+*/
+#ifndef lc_stop_h
+#define lc_stop_h
+
+#include "../base/clock.h"
+#include "kit.h"
+#include "sink.h"
+
+static inline int lc_stop_is_cancelled (const Run *r) {
+  return lc_sink_cancelled(r->in->sink)
+         || atomic_load_explicit(&r->kit->halt, memory_order_seq_cst);
+}
+
+static inline int lc_stop_is_late (const Run *r) {
+  return r->fiber.limit != LC_NEVER && lc_now() >= r->fiber.limit;
+}
+
+/* The item has `ns` more. */
+void lc_stop_in (Run *r, uint64_t ns);
+
+/* Whether what runs on this worker is to stop. Owner thread. */
+int lc_stop_wanted (RunKit *kit);
+/* It is about to be stopped in `L`: keeps what will be said. Never raises. */
+void lc_stop_keep (RunKit *kit, lua_State *L);
+/* Keeps where `co` stands, which `L` runs in or has suspended. Likewise. */
+void lc_stop_trace (Run *r, lua_State *L, lua_State *co);
+
+/* Fibers that wait for what is cancelled are ready: to end. Owner thread. */
+void lc_stop_sweep (RunKit *kit);
+
+/*
+** Answers for a worker that does not answer any more: all that it has in hand is
+** lost. 0 without memory: then some are not answered. Any thread.
+*/
+int lc_stop_abandon (RunKit *kit);
+
+#endif
