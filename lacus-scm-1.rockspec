@@ -85,6 +85,7 @@ build = {
         "src/lib/lib_random.c",
         "src/lib/sandbox.c",
         "src/lib/lib_coroutine.c",
+        "src/lib/lib_process.c",
         "src/lib/lib_worker.c",
       },
     },

@@ -6,7 +6,7 @@
 -- repeats that take turns. Prints a table and writes build/bench.json; what is not
 -- installed is named and left out.
 
-local QUESTIONS = { "tiny", "roundtrip", "echo", "mandelbrot", "memory" }
+local QUESTIONS = { "tiny", "roundtrip", "echo", "mandelbrot", "memory", "single" }
 
 local lib = dofile "bench/lib.lua"
 local now = require "lacus".now

@@ -119,7 +119,67 @@ describe("lacus as lua #host", function()
         assert.equal(wanted.status, got.status)
         assert.equal(wanted.out, got.out)
         assert.equal(wanted.err:match "^[^\n]*\n[^\n]*", got.err:match "^[^\n]*\n[^\n]*")
+        for line in wanted.err:gmatch "[^\n]+" do assert.truthy(got.err:find(line, 1, true)) end
       end
+    end)
+
+    local function workers(words, env)
+      local all = { proc.lacus, table.unpack(words) }
+      table.move({ "-e", "print(require 'lacus'.pool():workers())" }, 1, 2, #all + 1, all)
+      return proc.run(all, { env = env })
+    end
+
+    it("-j and LACUS_WORKERS give pools their number of workers", function()
+      assert.equal("3\n", workers({ "-j3" }).out)
+      assert.equal("3\n", workers({ "-j", "3" }).out)
+      assert.equal("0\n", workers({ "-j", "0" }).out)
+      assert.equal("4\n", workers({}, { LACUS_WORKERS = "4" }).out)
+      assert.equal("5\n", workers({ "-j5" }, { LACUS_WORKERS = "4" }).out)
+    end)
+
+    it("-E ignores LACUS_WORKERS", function()
+      assert.equal(workers({}).out, workers({ "-E" }, { LACUS_WORKERS = "nonsense" }).out)
+    end)
+
+    it("-j is not asked by pools with a number of their own, and by those of tasks is", function()
+      local got = proc.run { proc.lacus, "-j", "3", "-e", [[
+        local lacus = require "lacus"
+        print(lacus.pool(2):workers(), lacus.pool { workers = 1 }:workers())
+        print(lacus.pool(1):submit(function() return require "lacus".pool():workers() end):get())
+      ]] }
+      assert.same({ out = "2\t1\n3\n", err = "", status = 0 }, got)
+    end)
+
+    it("-j stands in arg as the others do", function()
+      local words = { proc.lacus, "-j", "2", "-", "one" }
+      local got = proc.run(words, { stdin = "print(arg[-2], arg[-1], arg[0], arg[1])" })
+      assert.equal("-j\t2\t-\tone\n", got.out)
+    end)
+
+    it("-j and LACUS_WORKERS refuse what is no number of workers", function()
+      for _, word in ipairs { "x", "1.5", "1025", " 2", "99999999999999999999" } do
+        local got = run(proc.lacus, { "-j", word, "-e", "print 'never'" })
+        assert.equal(1, got.status)
+        assert.equal("", got.out)
+        assert.equal(("PROGRAM: '-j' needs a number of workers from 0 to 1024, got '%s'"):format(word),
+          got.err:match "^[^\n]*")
+        assert.matches("\nusage: PROGRAM ", got.err)
+        got = run(proc.lacus, { "-e", "print 'never'" }, { env = { LACUS_WORKERS = word } })
+        assert.same({ out = "", status = 1,
+          err = ("PROGRAM: LACUS_WORKERS must be a number of workers from 0 to 1024, got '%s'\n"):format(word) }, got)
+      end
+      assert.equal("PROGRAM: '-j' needs argument", run(proc.lacus, { "-j" }).err:match "^[^\n]*")
+      assert.equal("PROGRAM: '-j' needs argument", run(proc.lacus, { "-j", "-e" }).err:match "^[^\n]*")
+    end)
+
+    it("--help prints the usage, and does nothing else", function()
+      local got = run(proc.lacus, { "-e", "print 'never'", "--help", "--nonsense" })
+      assert.same({ 0, "" }, { got.status, got.err })
+      assert.matches("^usage: PROGRAM %[options%] %[script %[args%]%]\n", got.out)
+      for _, word in ipairs { "-e", "-i", "-l", "-v", "-E", "-W", "-j", "--help", "LACUS_WORKERS", "LACUS_HISTORY" } do
+        assert.truthy(got.out:find("\n  " .. word, 1, true))
+      end
+      assert.is_nil(got.out:find("never", 1, true))
     end)
 
     it("-v names lacus and the Lua it holds", function()
@@ -191,11 +251,24 @@ describe("lacus as lua #host", function()
 
   describe("the one Lua core", function()
     it("is shared by stock C modules", function()
-      for _, name in ipairs { "lfs", "lpeg", "cjson" } do
+      for _, name in ipairs { "lfs", "lpeg", "cjson", "luv", "socket", "term", "system" } do
         if proc.run({ proc.lua, "-l", name, "-e", "" }).status == 0 then
           same { "-l", name, "-e", ("print(type(%s), next(%s) ~= nil)"):format(name, name) }
         end
       end
+    end)
+
+    it("is the only one in the process, whatever is loaded", function()
+      if not io.open "/proc/self/maps" then return pending "no /proc" end
+      local got = proc.run { proc.lacus, "-e", [[
+        for _, name in ipairs { "lfs", "lpeg", "cjson", "luv", "socket", "term", "system", "yaml" } do
+          pcall(require, name)
+        end
+        for line in io.lines "/proc/self/maps" do
+          if line:find "/liblua[%d.]*%.so" then print(line) end
+        end
+      ]] }
+      assert.same({ out = "", err = "", status = 0 }, got)
     end)
 
     it("collects as stock Lua does", function()

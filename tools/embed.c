@@ -1,9 +1,9 @@
 /*
-** embed [--source] FILE.lua...: writes a C file that holds each file's bytecode;
-** or its text, for a Lua that is not known yet.
+** embed [--source] HEADER TABLE FILE.lua...: writes a C file that holds each
+** file's bytecode; or its text, for a Lua that is not known yet.
 **
 ** It runs while lacus is built, with the Lua that lacus is linked with, and
-** prints the table that src/lib/sugar.h declares. Debug information is kept, so
+** prints the TABLE of LcSugar that src/HEADER declares. Debug information is kept, so
 ** that a traceback through the sugar names a line; it names "lacus/NAME.lua", not
 ** the folder where the build happened to lie.
 */
@@ -96,22 +96,26 @@ int main (int argc, char **argv) {
   lua_State *L = luaL_newstate();
   char **names = (char **)calloc((size_t)argc, sizeof(char *));
   size_t *sizes = (size_t *)calloc((size_t)argc, sizeof(size_t));
-  int source = argc > 1 && strcmp(argv[1], "--source") == 0, first = 1 + source;
+  int source = argc > 1 && strcmp(argv[1], "--source") == 0;
   int i;
   if (L == NULL || names == NULL || sizes == NULL)
     fail("start", "not enough memory");
-  printf("/* Made by tools/embed.c from lua/lacus: do not edit. */\n\n");
-  printf("#include \"lib/sugar.h\"\n\n");
-  for (i = first; i < argc; i++) {
+  if (argc < 3 + source)
+    fail("usage", "embed [--source] HEADER TABLE FILE.lua...");
+  argc -= source;
+  argv += source;
+  printf("/* Made by tools/embed.c: do not edit. */\n\n");
+  printf("#include \"%s\"\n\n", argv[1]);
+  for (i = 3; i < argc; i++) {
     names[i] = module_name(argv[i]);
     sizes[i] = embed(L, argv[i], names[i], source);
   }
-  printf("const LcSugar lc_sugar[] = {\n");
-  for (i = first; i < argc; i++)
+  printf("const LcSugar %s[] = {\n", argv[2]);
+  for (i = 3; i < argc; i++)
     printf("  {\"%s\", %s_lua, %lu},\n", names[i], names[i],
            (unsigned long)sizes[i]);
   printf("  {NULL, NULL, 0}\n};\n");
-  for (i = first; i < argc; i++)
+  for (i = 3; i < argc; i++)
     free(names[i]);
   free(names);
   free(sizes);

@@ -96,6 +96,16 @@ void lc_thread_self (Thread *t) { t->t = pthread_self(); }
 void lc_thread_signal (Thread *t) { pthread_kill(t->t, LACUS_SIGNAL); }
 void lc_thread_yield (void) { sched_yield(); }
 
+void lc_thread_unblock (SignalMask *before) {
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, &before->set);
+}
+
+void lc_thread_block (const SignalMask *before) {
+  pthread_sigmask(SIG_SETMASK, &before->set, NULL);
+}
+
 #if defined(__SANITIZE_THREAD__)
 /*
 ** Debian's Lua leaves by __longjmp_chk, which ThreadSanitizer does not know:

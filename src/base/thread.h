@@ -52,6 +52,9 @@ void lc_cond_wait (Cond *c, Mutex *m) LC_HOLDS(m);
 /* 0 when `deadline` (lc_now's nanoseconds) has passed, else 1. */
 int lc_cond_wait_until (Cond *c, Mutex *m, uint64_t deadline) LC_HOLDS(m);
 
+/* More threads than this, for one pool, are a mistake and not a wish. */
+#define LC_WORKERS_MOST 1024
+
 /* The signal that tells a thread to look up. Ignored unless somebody has use
 ** for it; libc and debuggers leave it alone (as Go's runtime found). */
 #if !defined(LACUS_SIGNAL)
@@ -69,6 +72,10 @@ void lc_thread_detach (Thread *t);
 void lc_thread_self (Thread *t);
 /* Sends LACUS_SIGNAL. Before it was joined or detached. */
 void lc_thread_signal (Thread *t);
+/* The signals that this thread blocks: none from here on; *before again. */
+typedef struct SignalMask { sigset_t set; } SignalMask;
+void lc_thread_unblock (SignalMask *before);
+void lc_thread_block (const SignalMask *before);
 /* Gives the processor away for a moment. */
 void lc_thread_yield (void);
 

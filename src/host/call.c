@@ -10,6 +10,7 @@
 
 static const char *program = "lacus";
 static lua_State *running;      /* what a SIGINT stops; set before its handler */
+static volatile sig_atomic_t interrupted;
 
 void lc_host_name (const char *name) {
   program = name;
@@ -21,7 +22,8 @@ const char *lc_host_program (void) {
 
 void lc_host_message (const char *message) {
   fflush(stdout);
-  fprintf(stderr, "%s: %s\n", program, message);
+  if (program != NULL) fprintf(stderr, "%s: ", program);
+  fprintf(stderr, "%s\n", message);
   fflush(stderr);
 }
 
@@ -48,6 +50,7 @@ static void stop (lua_State *L, lua_Debug *ar) {
 */
 static void interrupt (int number) {
   on_signal(number, SIG_DFL);
+  interrupted = 1;
   lua_sethook(running, stop,
     LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
 }
@@ -73,11 +76,16 @@ int lc_host_call (lua_State *L, int n, int results) {
   lua_pushcfunction(L, add_traceback);
   lua_insert(L, base);
   running = L;
+  interrupted = 0;
   on_signal(SIGINT, interrupt);
   status = lua_pcall(L, n, results, base);
   on_signal(SIGINT, SIG_DFL);
   lua_remove(L, base);
   return status;
+}
+
+int lc_host_interrupted (void) {
+  return interrupted;
 }
 
 int lc_host_report (lua_State *L, int status) {

@@ -10,7 +10,7 @@
 
 #include <lua.h>
 
-/* The name before every message: argv[0]. It is kept, not copied. */
+/* The name before every message: argv[0]; NULL: none. It is kept, not copied. */
 void lc_host_name (const char *name);
 const char *lc_host_program (void);
 
@@ -23,6 +23,9 @@ void lc_host_message (const char *message);
 ** in it; a second one, which the error has not yet answered, ends the process.
 */
 int lc_host_call (lua_State *L, int n, int results);
+
+/* Whether a SIGINT came during the last call, whatever became of it. */
+int lc_host_interrupted (void);
 
 /* Says what failed, if anything: pops the error. Gives the status back. */
 int lc_host_report (lua_State *L, int status);

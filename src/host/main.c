@@ -1,8 +1,8 @@
 /*
 ** main.c: the `lacus` command: stock Lua's command line, with `lacus` built in.
 **
-** It stands on options.h (what was asked for), call.h (running it) and lib.h
-** (what is built in), and knows the order in which things happen: version,
+** It stands on options.h (what was asked for), call.h (running it), repl.h
+** (the prompt) and lib.h (what is built in), and knows the order in which things happen: version,
 ** libraries, `arg`, LUA_INIT, the options from left to right, the script.
 ** Statuses and messages are those of the `lua` 5.4 command; spec/host_spec.lua
 ** compares the two.
@@ -23,6 +23,7 @@
 #include "../run/state.h"
 #include "call.h"
 #include "options.h"
+#include "repl.h"
 
 #define INIT_NAME       "LUA_INIT"
 #define INIT_VERSIONED  "LUA_INIT_" LUA_VERSION_MAJOR "_" LUA_VERSION_MINOR
@@ -97,6 +98,9 @@ static int run_option (lua_State *L, char **argv, int *i) {
                                 "=(command line)");
     case 'l':
       return run_library(L, lc_option_argument(argv, i));
+    case 'j':
+      lc_option_argument(argv, i);
+      return LUA_OK;
     case 'W':
       lua_warning(L, "@on", 0);
       return LUA_OK;
@@ -138,14 +142,28 @@ static int run_script (lua_State *L, char **argv) {
   return lc_host_report(L, status);
 }
 
-/* With nothing to do, stdin is the script. There is no REPL yet to offer. */
-static int run_stdin (lua_State *L) {
+/* With nothing to do, somebody may want to type; else stdin is the script. */
+static void run_stdin (lua_State *L, const Options *o) {
   if (isatty(STDIN_FILENO)) {
     print_version();
-    lc_host_message("give a script: there is no interactive mode yet");
-    return 0;
+    lc_host_repl(L, !(o->flags & OPT_NO_ENV));
   }
-  lc_host_run_file(L, NULL);
+  else lc_host_run_file(L, NULL);
+}
+
+/* -j N, else LACUS_WORKERS, else nothing. 0 if that is no number of workers. */
+static int set_workers (lua_State *L, const Options *o) {
+  const char *asked = getenv("LACUS_WORKERS");
+  int n = o->workers;
+  if (n < 0 && asked != NULL && !(o->flags & OPT_NO_ENV)) {
+    n = lc_options_workers(asked);
+    if (n < 0) {
+      lc_host_message(lua_pushfstring(L, "LACUS_WORKERS must be a number of "
+        "workers from 0 to %d, got '%s'", LC_WORKERS_MOST, asked));
+      return 0;
+    }
+  }
+  if (n >= 0) lc_lib_set_workers(L, n);
   return 1;
 }
 
@@ -156,11 +174,17 @@ static int run (lua_State *L) {
   Options o = lc_options_read(argv);
   luaL_checkversion(L);
   if (o.flags & OPT_ERROR) {
-    lc_options_usage(lc_host_program(), argv[o.first]);
+    lc_options_usage(lc_host_program(), argv, o.first);
     return 0;
+  }
+  if (o.flags & OPT_HELP) {
+    lc_options_help(lc_host_program());
+    lua_pushboolean(L, 1);
+    return 1;
   }
   if (o.flags & OPT_VERSION) print_version();
   if (o.flags & OPT_NO_ENV) ignore_environment(L);
+  if (!set_workers(L, &o)) return 0;
   open_libraries(L);
   make_arg(L, argv, argc, o.first);
   lua_gc(L, LUA_GCGEN, 0, 0);   /* as `lua` does */
@@ -169,8 +193,9 @@ static int run (lua_State *L) {
   if (o.first < argc) {
     if (run_script(L, argv + o.first) != LUA_OK) return 0;
   }
-  else if (!(o.flags & (OPT_EXECUTE | OPT_VERSION)) && !run_stdin(L))
-    return 0;
+  if (o.flags & OPT_INTERACTIVE) lc_host_repl(L, !(o.flags & OPT_NO_ENV));
+  else if (o.first == argc && !(o.flags & (OPT_EXECUTE | OPT_VERSION)))
+    run_stdin(L, &o);
   lua_pushboolean(L, 1);
   return 1;
 }

@@ -8,6 +8,7 @@
 #include <lualib.h>
 
 #include "../base/clock.h"
+#include "../value/object.h"
 #include "body.h"
 #include "generator.h"
 #include "range.h"
@@ -106,6 +107,18 @@ void lc_lib_linger (lua_State *L, LingerFn fn, void *ud) {
   h->hurry = 0;
   h->linger = fn;
   h->linger_ud = ud;
+}
+
+static void lacus_cancel_future (Shared *s) {
+  lc_future_cancel(lc_future_from(s));
+}
+
+void lc_lib_cancel (lua_State *L) {
+  lc_object_each(L, &lc_future_kind.shared, lacus_cancel_future);
+}
+
+void lc_lib_set_workers (lua_State *L, int n) {
+  lc_home_set_workers(L, n);
 }
 
 /* One module for each state, however often its loader is called (busted

@@ -26,12 +26,23 @@ void lc_lib_pool (lua_State *L);
 /* In a worker's state: replaces functions of the library `coroutine`. */
 void lc_lib_coroutine (lua_State *L);
 
+/* In a worker's state: programs that io.popen and os.execute start. */
+void lc_lib_process (lua_State *L);
+
 /* The libraries of a worker's state (PoolOptions.libraries). */
 int lc_lib_worker (lua_State *L);
 
 /* The script of this state has failed: what it submitted is dropped, not
 ** finished, when the state closes. May raise (memory). */
 void lc_lib_hurry (lua_State *L);
+
+/* Ctrl-C at a prompt: the futures that this state holds are cancelled, the pools
+** live on. May raise (memory). */
+void lc_lib_cancel (lua_State *L);
+
+/* Before lacus is required in this state: its pools have `n` workers, not as
+** many as there are processors, unless they ask for a number. May raise. */
+void lc_lib_set_workers (lua_State *L, int n);
 
 /* It has not, or all is well by now. While the state closes and waits for what was
 ** submitted, `fn` is told, and may end that: see pool/home.h. May raise (memory). */

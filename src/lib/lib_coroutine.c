@@ -48,7 +48,8 @@ static int co_failed (lua_State *L, lua_State *co, lua_KContext mode,
     lua_insert(L, -2);
     return 2;
   }
-  if (status != LUA_OK && status != LUA_YIELD) {    /* an error inside it */
+  /* An error inside it: one that runs was only refused. */
+  if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) {
     lc_interrupt_close(lc_interrupt_here(), L, co);
     lua_pop(L, 1);
     lua_xmove(co, L, 1);
@@ -128,10 +129,6 @@ static int co_start (lua_State *L, lua_State *co, int n, lua_KContext mode) {
     lua_pushliteral(L, "cannot resume non-suspended coroutine");
     return co_failed(L, co, mode, LUA_OK);
   }
-  if (lua_status(co) == LUA_OK && lua_gettop(co) == 0) {
-    lua_pushliteral(L, "cannot resume dead coroutine");
-    return co_failed(L, co, mode, LUA_OK);
-  }
   lua_xmove(L, co, n);
   return co_go(L, co, n, mode);
 }
@@ -159,6 +156,8 @@ static int l_co_wrap (lua_State *L) {
 /* What it is that cannot be closed; NULL if it can. */
 static const char *co_stands (lua_State *L, lua_State *co) {
   lua_Debug ar;
+  Fiber *f = co_fibers(L)->current;
+  if (co != L && f != NULL && f->co == co) return "normal";   /* the task's own */
   if (lc_worker_owns(co) || co == L) return "running";
   return lua_status(co) == LUA_OK && lua_getstack(co, 0, &ar) ? "normal" : NULL;
 }

@@ -15,9 +15,6 @@
 #include "lib_wait.h"
 #include "sandbox.h"
 
-/* More threads than this is a mistake, not a wish. */
-#define WORKERS_MOST 1024
-
 /* What is stopped has so long to end. (Sanitizers make it ten times slower.) */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define GRACE_NS 20000000000u
@@ -37,9 +34,9 @@ static Pool *pl_check (lua_State *L) {
 
 static int pl_workers (lua_State *L, int idx) {
   lua_Integer n;
-  if (!lc_option_integer(L, idx, &n) || n < 0 || n > WORKERS_MOST)
+  if (!lc_option_integer(L, idx, &n) || n < 0 || n > LC_WORKERS_MOST)
     luaL_argerror(L, 1, lua_pushfstring(L,
-      "workers must be an integer from 0 to %d, got %s", WORKERS_MOST,
+      "workers must be an integer from 0 to %d, got %s", LC_WORKERS_MOST,
       luaL_tolstring(L, idx, NULL)));
   return (int)n;
 }
@@ -145,7 +142,7 @@ static void pl_options (lua_State *L, PoolArgs *a) {
 }
 
 static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
-  a->workers = home->cpus;
+  a->workers = home->workers;
   a->name = "worker";
   a->recycle = 0;
   a->linger = LC_NEVER;

@@ -43,14 +43,16 @@ static void worker_describe (lua_State *L) {
 
 int lc_lib_worker (lua_State *L) {
   Worker *w = lc_worker_of(L);
-  unsigned libs = lc_crew_worker(w)->pool->libs;
+  Pool *p = lc_crew_worker(w)->pool;
+  lc_home_set_workers(L, p->default_workers);
   lc_home_open(L, w);
-  if (libs == 0) luaL_openlibs(L);
-  else lc_sandbox_open(L, libs);
+  if (p->libs == 0) luaL_openlibs(L);
+  else lc_sandbox_open(L, p->libs);
   lc_lib_random(L);
   lc_lib_coroutine(L);
   worker_guard_os(L);
   worker_guard_hooks(L);
+  lc_lib_process(L);
   worker_describe(L);
   lc_lib_preload(L);
   return 0;

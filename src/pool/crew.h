@@ -95,6 +95,7 @@ struct Pool {
   Home *home;
   char name[LC_POOL_NAME + 1];
   lua_CFunction libraries;
+  int default_workers;        /* of pools that its tasks open */
   WorkerHost host;
   Message env;                /* read by all workers; nobody writes */
   uint64_t spin_ns;

@@ -4,9 +4,9 @@
 
 #include <lauxlib.h>
 
-/* Marks the table that the handler makes, so that a table which user code
-** raised is never taken for it. */
-static const char fault_mark = 0;
+/* In the registry: what the handler has seen last. Not in the error value: `load`
+** runs the handler too, and gives the value to its caller. */
+static const char fault_seen = 0;
 
 /*
 ** The last line of a task's traceback is lacus's own frame, which says
@@ -93,41 +93,42 @@ static void fault_message (lua_State *L, int idx) {
     lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, idx));
 }
 
-static int fault_is_marked (lua_State *L, int idx) {
-  int marked;
-  if (lua_type(L, idx) != LUA_TTABLE) return 0;
-  lua_rawgeti(L, idx, 1);
-  marked = lua_touserdata(L, -1) == (const void *)&fault_mark;
-  lua_pop(L, 1);
-  return marked;
-}
-
-/* `load` runs the handler too, for an overflow in the parser, and gives what it
-** made to its caller, who may raise it. */
 int lc_fault_handler (lua_State *L) {
   lua_settop(L, 1);
-  if (fault_is_marked(L, 1)) return 1;
-  lua_createtable(L, 4, 0);
-  lua_pushlightuserdata(L, (void *)&fault_mark);
-  lua_rawseti(L, 2, 1);
+  lua_createtable(L, 3, 0);
   lua_pushvalue(L, 1);
-  lua_rawseti(L, 2, 2);
+  lua_rawseti(L, 2, 1);
   lc_fault_trace(L, L, 2);
   if (fault_is_object(L, 1)) fault_traceback_before(L, 1);
-  lua_rawseti(L, 2, 3);
+  lua_rawseti(L, 2, 2);
   fault_message(L, 1);
-  lua_rawseti(L, 2, 4);
+  lua_rawseti(L, 2, 3);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &fault_seen);
   return 1;
+}
+
+/* Pushes what the handler has seen, if that is the value at `idx`. */
+static int fault_recall (lua_State *L, int idx) {
+  int same = 0;
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &fault_seen) == LUA_TTABLE) {
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &fault_seen);
+    lua_rawgeti(L, -1, 1);
+    same = lua_rawequal(L, -1, idx);
+    lua_pop(L, 1);
+  }
+  if (!same) lua_pop(L, 1);
+  return same;
 }
 
 void lc_fault_open (lua_State *L, int status) {
   int at = lua_gettop(L);
   luaL_checkstack(L, 6, NULL);
-  if (fault_is_marked(L, at)) {
-    lua_rawgeti(L, at, 4);
-    lua_rawgeti(L, at, 3);
-    lua_rawgeti(L, at, 2);
-    lua_remove(L, at);
+  if (status == LUA_ERRRUN && fault_recall(L, at)) {
+    lua_rawgeti(L, at + 1, 3);
+    lua_rawgeti(L, at + 1, 2);
+    lua_rotate(L, at, -2);              /* message, traceback, value, table */
+    lua_pop(L, 1);
     return;
   }
   if (status == LUA_ERRERR)          /* the error's own __tostring failed */

@@ -32,8 +32,8 @@
 void lc_fault_join (lua_State *L, lua_Integer worker);
 
 /*
-** Message handler for the protected calls of tasks: turns the error value
-** into what lc_fault_open reads: value, message and traceback in one.
+** Message handler for the protected calls of tasks: leaves the value as it is,
+** and notes message and traceback for lc_fault_open.
 */
 int lc_fault_handler (lua_State *L);
 

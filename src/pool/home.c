@@ -14,6 +14,23 @@ static const char home_hurry_key = 0;
 ** 20 microseconds. */
 #define HOME_SPIN_NS 20000
 
+/* In the registry: see lc_home_set_workers. */
+#define HOME_WORKERS "lacus.workers"
+
+void lc_home_set_workers (lua_State *L, int n) {
+  lua_pushinteger(L, n);
+  lua_setfield(L, LUA_REGISTRYINDEX, HOME_WORKERS);
+}
+
+static int home_workers (lua_State *L, int otherwise) {
+  int isint;
+  lua_Integer n;
+  lua_getfield(L, LUA_REGISTRYINDEX, HOME_WORKERS);
+  n = lua_tointegerx(L, -1, &isint);
+  lua_pop(L, 1);
+  return isint ? (int)n : otherwise;
+}
+
 void lc_home_end (Home *h, void (*say) (void *, const char *), void *ud) {
   Resident *r;
   h->ends = lc_now();
@@ -94,6 +111,7 @@ static Home *home_new (lua_State *L, Worker *worker) {
   able = lc_home_init(h, worker != NULL ? worker->mem : home_memory(L));
   h->worker = worker;
   h->owns_mem = worker == NULL;
+  h->workers = home_workers(L, h->cpus);
   if (!able) luaL_error(L, "lacus: the system gives no lock");
   return h;
 }

@@ -54,6 +54,7 @@ typedef struct Home {
   Codec *codec;
   struct Worker *worker;  /* whose state this is; NULL: not a worker's */
   int cpus;               /* that this process may use */
+  int workers;            /* of a pool that asks for no number */
   uint64_t spin_ns;       /* how long a wait may spin before it sleeps */
   /* the state's own thread */
   int helpers;            /* residents that run on it */
@@ -96,6 +97,9 @@ int lc_home_init (Home *h, Mem *mem);
 ** NULL). The caller's thread stands for its own. */
 void lc_home_end (Home *h, void (*say) (void *ud, const char *text), void *ud);
 
+/* Before the home is made: what its `workers` is to be, not the processors.
+** May raise (memory). */
+void lc_home_set_workers (lua_State *L, int n);
 /* The state's home if there is one, else NULL. */
 Home *lc_home_find (lua_State *L);
 /* What `hurry` is to be, from now on or once there is a home. May raise (memory). */

@@ -394,6 +394,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->shuffle = options->shuffle;
   lc_post_host(&p->host);
   p->spin_ns = home->spin_ns;
+  p->default_workers = home->workers;
   lc_message_init(&p->env, home->mem);
   if (p->hooks.hold != NULL) p->hooks.hold(p->hooks.ud);
   return p;

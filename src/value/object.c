@@ -182,3 +182,18 @@ void lc_object_push (lua_State *L, Shared *s) {
     lua_error(L);
   }
 }
+
+void lc_object_each (lua_State *L, const SharedKind *kind,
+                     void (*f) (Shared *s)) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, 6, "object");
+  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &object_handles) == LUA_TTABLE) {
+    lua_pushnil(L);
+    while (lua_next(L, top + 1)) {
+      Shared *s = lc_object_test(L, -1, kind);
+      if (s != NULL) f(s);
+      lua_pop(L, 1);
+    }
+  }
+  lua_settop(L, top);
+}

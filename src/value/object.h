@@ -41,6 +41,11 @@ Shared *lc_object_test (lua_State *L, int idx, const SharedKind *kind);
 */
 void lc_object_drop (lua_State *L, int idx);
 
+/* Calls `f`, which runs no Lua, for each thing of `kind` that has a handle in this
+** state. */
+void lc_object_each (lua_State *L, const SharedKind *kind,
+                     void (*f) (Shared *s));
+
 /* It was a handle once, but its thing has been dropped. Raises nothing. */
 int lc_object_isdead (lua_State *L, int idx);
 
