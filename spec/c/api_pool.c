@@ -29,6 +29,20 @@ static void test_a_script_maps_over_a_pool_of_the_host (void) {
   CHECK_INT(lacus_pool_close(p), 0);
 }
 
+/* A task opens a pool of its own as any script would. */
+static void test_tasks_have_the_usual_defaults (void) {
+  lua_State *L = host_new();
+  lacus_pool *p = pool_of(1);
+  REQUIRE(p != NULL);
+  lacus_pool_push(L, p);
+  lua_setglobal(L, "pool");
+  host_run(L, "assert(pool:submit(function() local lacus = require 'lacus' "
+              "local own <close> = lacus.pool() return own:workers() end)"
+              ":get() == lacus.cpus())");
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
 static void test_a_script_cannot_close_it (void) {
   lua_State *L = host_new();
   lacus_pool *p = pool_of(1);
@@ -440,6 +454,7 @@ static void test_versions (void) {
 
 int main (void) {
   RUN(test_a_script_maps_over_a_pool_of_the_host);
+  RUN(test_tasks_have_the_usual_defaults);
   RUN(test_a_script_cannot_close_it);
   RUN(test_a_script_finds_it_closed);
   RUN(test_options_that_make_no_sense_are_refused_by_name);
