@@ -16,7 +16,10 @@ describe("pool:tasks #notsan", function()
   it("says which item runs on which worker, since when, and where", function()
     local pool <close> = lacus.pool(1)
     local held = gate.new()
-    local call = load("local f, open, name = ... return function(x) if x == 2 then return f(open, name) end return x end")
+    local call = load [[
+      local f, open, name = ...
+      return function(x) if x == 2 then return f(open, name) end return x end
+    ]]
     local results = pool:map({ 1, 2, 3 }, call(spin, gate.open, held))
     assert.equal(1, results:next())
     gate.wait(held)

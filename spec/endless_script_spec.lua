@@ -1,0 +1,74 @@
+-- Scripts that end, one way or another, while tasks run that never would.
+local proc = require "spec.support.proc"
+
+local spinning = [[
+  local lacus = require "lacus"
+  local pool = lacus.pool(2)
+  local function spin() while true do pcall(function() while true do end end) end end
+]]
+
+local function script(source)
+  return proc.script(spinning .. source)
+end
+
+describe("a script whose workers spin #notsan", function()
+  it("ends by Ctrl-C in a loop over results, as lua would", function()
+    local got = script [[
+      for _ in pool:map({ 1, 2 }, function(x)
+        if x == 2 then io.popen("kill -INT $PPID"):close() end
+        spin()
+      end) do end
+    ]]
+    assert.equal(1, got.status)
+    assert.matches("interrupted!\nstack traceback:", got.err, 1, true)
+  end)
+
+  it("ends by Ctrl-C in a wait for a future", function()
+    local got = script [[
+      pool:submit(spin)
+      pool:submit(function() io.popen("kill -INT $PPID"):close() spin() end):get()
+    ]]
+    assert.equal(1, got.status)
+    assert.matches("interrupted!\nstack traceback:", got.err, 1, true)
+  end)
+
+  it("ends by Ctrl-C when it has come to its end and waits for them", function()
+    local got = script [[
+      pool:submit(spin)
+      pool:submit(function() lacus.sleep(0.2) io.popen("kill -INT $PPID"):close() spin() end)
+      print "end"
+    ]]
+    assert.equal("end\n", got.out)
+    assert.is_true(got.status ~= 0 or got.signal ~= nil)
+  end)
+
+  it("ends by an error, with its status, and waits for nothing #host", function()
+    local got = script [[ pool:submit(spin) error "boom" ]]
+    assert.equal(1, got.status)
+    assert.matches("boom\nstack traceback:", got.err, 1, true)
+  end)
+
+  it("ends by an error in a block that has the pool", function()
+    local got = proc.script [[
+      local lacus = require "lacus"
+      local pool <close> = lacus.pool(2)
+      pool:submit(function() while true do end end)
+      error "boom"
+    ]]
+    assert.equal(1, got.status)
+    assert.matches("boom\nstack traceback:", got.err, 1, true)
+  end)
+
+  for _, how in ipairs { "3", "3, false" } do
+    it("ends by os.exit(" .. how .. ") with that status", function()
+      local got = script("pool:submit(spin) os.exit(" .. how .. ")")
+      assert.equal(3, got.status)
+      assert.equal("", got.err)
+    end)
+  end
+
+  it("ends by os.exit(3, true) too #host", function()
+    local got = script "pool:submit(spin) os.exit(3, true)"
+    assert.equal(3, got.status)
+  end)
+end)
