@@ -2,6 +2,7 @@
 local lacus = require "lacus"
 local gate = require "spec.support.gate"
 local fails = require "spec.support.fails"
+local proc = require "spec.support.proc"
 
 -- Functions that never end, each in its own way. (By `load`: busted's environment
 -- is not to travel with them.)
@@ -241,42 +242,76 @@ describe("a task that is stopped", function()
   end)
 end)
 
--- Their threads run for ever, and keep what they have.
+-- Their threads run until their process ends: so in one of its own.
 describe("a worker that cannot be stopped #notsan #noasan", function()
-  local finalizer = load [[
-    setmetatable({}, { __gc = function() while true do end end })
-    collectgarbage()
-  ]]
-  local matching = load [[ return (("a"):rep(40)):find(("a-"):rep(40) .. "b") ]]
+  local function prints(source)
+    local got = proc.script([[
+      local lacus = require "lacus"
+      local function finalizer()
+        setmetatable({}, { __gc = function() while true do end end })
+        collectgarbage()
+      end
+      local function matching() return (("a"):rep(40)):find(("a-"):rep(40) .. "b") end
+      -- Until `n` tasks are where no hook reaches them.
+      local function stuck(pool, n)
+        local stand
+        repeat
+          stand = 0
+          for _, t in ipairs(pool:tasks()) do
+            if not t.traceback then stand = stand + 1 end
+          end
+        until stand == n
+      end
+    ]] .. source)
+    assert.equal("", got.err)
+    assert.equal(0, got.status)
+    return got.out
+  end
 
   it("is abandoned after its grace, and another takes its place", function()
-    local pool <close> = lacus.pool { workers = 2, grace = 0.1 }
-    for _, f in ipairs { finalizer, matching } do
-      local future = pool:submit(f)
-      begun(future)
-      assert.is_true(future:cancel())
-      assert.same({ 1, 2 }, pool:broadcast(load [[ return require "lacus".worker.id ]]))
-    end
+    assert.equal("true 1 2\ntrue 1 2\n", (prints [[
+      local pool <close> = lacus.pool { workers = 2, grace = 0.1 }
+      for _, f in ipairs { finalizer, matching } do
+        local future = pool:submit(f)
+        stuck(pool, 1)
+        local cancelled = future:cancel()
+        local ids = pool:broadcast(function() return lacus.worker.id end)
+        print(cancelled, ids[1], ids[2])
+      end
+    ]]:gsub("\t", " ")))
   end)
 
   it("fails its task with kind lost, and the others go on", function()
-    local pool <close> = lacus.pool { workers = 2, grace = 0.1 }
-    local kinds = {}
-    for i, ok, err in pool:map({ matching, finalizer, function() return "well" end },
-                               function(f) return f() end, { timeout = 0.5, on_error = "return" }) do
-      kinds[i] = ok and err or err.kind
-    end
-    assert.same({ "lost", "lost", "well" }, kinds)
+    assert.equal("lost lost well\n", prints [[
+      local pool <close> = lacus.pool { workers = 2, grace = 0.1 }
+      local kinds = {}
+      for i, ok, err in pool:map({ matching, finalizer, function() return "well" end },
+                                 function(f) return f() end, { timeout = 0.5, on_error = "return" }) do
+        kinds[i] = ok and err or err.kind
+      end
+      print(table.concat(kinds, " "))
+    ]])
   end)
 
   it("does not keep close from coming back", function()
-    local pool = lacus.pool { workers = 2, grace = 0.1 }
-    local futures = { pool:submit(finalizer), pool:submit(matching) }
-    for _, f in ipairs(futures) do begun(f) end
-    pool:close { cancel = true }
-    for _, f in ipairs(futures) do
-      assert.is_true(f:state() == "cancelled" or f:state() == "failed")
-    end
+    assert.equal("true\n", prints [[
+      local pool = lacus.pool { workers = 2, grace = 0.1 }
+      local a, b = pool:submit(finalizer), pool:submit(matching)
+      stuck(pool, 2)
+      pool:close { cancel = true }
+      local function over(f) return f:state() == "cancelled" or f:state() == "failed" end
+      print(over(a) and over(b))
+    ]])
+  end)
+
+  it("does not keep the script from ending", function()
+    assert.equal("done\n", prints [[
+      local pool = lacus.pool { workers = 1, grace = 0.1 }
+      local future = pool:submit(matching)
+      stuck(pool, 1)
+      future:cancel()
+      print "done"
+    ]])
   end)
 end)
 
