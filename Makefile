@@ -35,7 +35,7 @@ BUSTED   ?=
 LUAROCKS ?= luarocks --lua-version=5.4
 
 # Seconds that one part of the tests, and one fuzz target, may take.
-LIMIT    ?= 300
+LIMIT    ?= 600
 SECONDS ?= 30
 
 # Where this configuration is built, and its sanitizer; see `tsan` and `asan`.
