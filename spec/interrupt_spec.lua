@@ -293,6 +293,25 @@ describe("a worker that cannot be stopped #notsan #noasan", function()
     ]])
   end)
 
+  it("takes none of its batch along, neither the finished nor those not begun", function()
+    assert.equal("37 13 26 39\n", (prints [[
+      local pool <close> = lacus.pool { workers = 1, grace = 0.1 }
+      local lost, good = {}, 0
+      for i, ok, v in pool:map(lacus.range(1, 40), function(x)
+        return x % 13 == 0 and matching() or x
+      end, { timeout = 0.5, batch = 20, on_error = "return" }) do
+        if ok then
+          assert(i == v)
+          good = good + 1
+        else
+          assert(v.kind == "lost")
+          lost[#lost + 1] = i
+        end
+      end
+      print(good, table.concat(lost, " "))
+    ]]:gsub("\t", " ")))
+  end)
+
   it("does not keep close from coming back", function()
     assert.equal("true\n", prints [[
       local pool = lacus.pool { workers = 2, grace = 0.1 }

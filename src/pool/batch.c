@@ -74,3 +74,23 @@ Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last) {
   e->attempt = 0;
   return e;
 }
+
+Batch *lc_batch_again (const Batch *b, size_t first, size_t end) {
+  Batch *copy = lc_batch_new(b->mem);
+  if (copy == NULL) return NULL;
+  if (!lc_batch_reserve(copy, end - first)
+      || !lc_message_copy(&copy->msg, &b->msg)) {
+    lc_batch_free(copy);
+    return NULL;
+  }
+  memcpy(copy->entries, b->entries + first, (end - first) * sizeof(Entry));
+  copy->n = end - first;
+  copy->task.run = b->task.run;
+  copy->task.drop = b->task.drop;
+  copy->task.items = copy->n;
+  copy->seed = b->seed;
+  copy->base = b->base;
+  copy->timeout = b->timeout;
+  copy->retry = b->retry;
+  return copy;
+}

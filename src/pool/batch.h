@@ -75,6 +75,10 @@ void lc_batch_trim (Batch *b);
 /* Room for `n` entries in all; 0 without memory. */
 int lc_batch_reserve (Batch *b, size_t n);
 
+/* The items of `b` from `first` to `end` - 1, to be run by somebody else; it has no
+** sink yet. NULL without memory. */
+Batch *lc_batch_again (const Batch *b, size_t first, size_t end);
+
 /* Adds an entry whose record starts at msg.len; NULL without memory. */
 Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last);
 

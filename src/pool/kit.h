@@ -48,10 +48,13 @@ struct Run {
   Batch *in;              /* shared with other runs: see `users` */
   size_t at, end;         /* items at .. end - 1 are its to run */
   size_t answered;        /* guarded: items before it are handed over */
+  _Atomic(size_t) begun;  /* those before it may have begun: see stop.h */
+  _Atomic(int) inside;    /* the task's own code runs: `out` is not touched */
   int stop;
   int trace;              /* where it was stopped: in the registry */
   uint64_t left;          /* of its time, while it waits for its reader */
-  Batch *out;             /* results not sent yet; has room for end - at more */
+  Batch *out;             /* results not sent yet; has room for end - at more.
+                          ** NULL: who abandoned the worker has it */
   Call *call;             /* whose function is in FUNCTION; or NULL */
   int phase;
   int yielded;            /* the item has yielded */

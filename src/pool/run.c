@@ -59,6 +59,7 @@ static int run_tries_again (Run *r, const char *kind) {
 
 static void run_finish (lua_State *co, Run *r, int status) {
   int again = 0;
+  if (!lc_stop_may_answer(r)) r->stop = STOP_CANCEL;
   if (r->stop == STOP_CANCEL) return;
   if (r->stop == STOP_TIMEOUT) {
     again = run_tries_again(r, LC_FAULT_TIMEOUT);
@@ -198,7 +199,7 @@ static int run_items (lua_State *co, Run *r) {
       return lc_fiber_suspend(co, &r->fiber, r->until, NULL, NULL,
                               (lua_KContext)r, run_go_on);
     r->phase = PHASE_DECODE;
-    if (r->in->timeout != 0) lc_stop_in(r, r->in->timeout);
+    if (r->in->timeout != 0 && !lc_stop_may_begin(r)) break;
     if (r->kit->seeded) run_seed(r);
     n = run_push_call(co, r, &r->in->entries[r->at]);
     r->phase = PHASE_CALL;
@@ -316,6 +317,8 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   r->kit = kit;
   r->in = in;
   r->at = r->answered = at;
+  atomic_store_explicit(&r->begun, in->timeout != 0 ? at : end,
+                        memory_order_relaxed);
   r->end = end;
   r->out = out;
   r->call = NULL;
@@ -362,10 +365,15 @@ static void run_end (Run *r) {
 static void run_kill (Run *r) {
   RunKit *kit = r->kit;
   Sink *k = r->in->sink;
+  Batch *out;
   lc_fiber_unpark(&r->fiber);
   run_close(r, STOP_CANCEL);
   luaL_unref(kit->w->L, LUA_REGISTRYINDEX, r->trace);
-  lc_answer_spare(kit, r->out);
+  lc_mutex_lock(&kit->guard);
+  out = r->out;
+  r->out = NULL;
+  lc_mutex_unlock(&kit->guard);
+  lc_answer_spare(kit, out);
   atomic_fetch_add_explicit(&kit->cut, r->end - r->at, memory_order_relaxed);
   if (lc_sink_kind(k)->lost != NULL) lc_sink_kind(k)->lost(k);
   run_retire(r);
@@ -438,8 +446,12 @@ static int run_ends_parked (Run *r) {
 static void run_on (Run *r) {
   Fibers *fs = r->fiber.fs;
   while (!run_ends_parked(r)) {
-    int status = run_resume(r), parking = fs->parking;
+    int status, parking;
+    if (lua_status(r->fiber.co) == LUA_YIELD) lc_stop_inside(r);
+    status = run_resume(r);
+    parking = fs->parking;
     fs->parking = fs->ending = 0;
+    if (status != LUA_OK && !lc_stop_may_answer(r)) r->stop = STOP_CANCEL;
     if (status == LUA_OK && r->at == r->end) {
       run_end(r);
       return;

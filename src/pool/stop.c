@@ -12,6 +12,24 @@ void lc_stop_in (Run *r, uint64_t ns) {
   lc_interrupt_next(lc_kit_interrupt(r), r->fiber.limit);
 }
 
+int lc_stop_may_begin (Run *r) {
+  atomic_store_explicit(&r->begun, r->at + 1, memory_order_seq_cst);
+  lc_stop_inside(r);
+  lc_stop_in(r, r->in->timeout);
+  return !lc_stop_is_cancelled(r);
+}
+
+void lc_stop_inside (Run *r) {
+  if (r->in->timeout != 0)
+    atomic_store_explicit(&r->inside, 1, memory_order_seq_cst);
+}
+
+int lc_stop_may_answer (Run *r) {
+  if (r->in->timeout == 0) return 1;
+  atomic_store_explicit(&r->inside, 0, memory_order_seq_cst);
+  return !atomic_load_explicit(&r->kit->halt, memory_order_seq_cst);
+}
+
 /* A cancel that comes while it is stopped for something else counts more. */
 int lc_stop_wanted (RunKit *kit) {
   Run *r = kit->now;
@@ -53,19 +71,18 @@ void lc_stop_sweep (RunKit *kit) {
 
 /* --- an abandoned worker ------------------------------------------------- */
 
-/* What `r` has not answered is lost. Guarded. */
-static int stop_lose (Run *r) {
-  Mem *mem = r->kit->w->mem;
+/* The items from `first` to `end` - 1 are lost. Guarded. */
+static int stop_lose (Run *r, size_t first, size_t end) {
   Sink *k = r->in->sink;
   Batch *b;
   size_t i;
-  if (r->answered == r->end) return 1;
-  b = lc_batch_new(mem);
-  if (b == NULL || !lc_batch_reserve(b, r->end - r->answered)) {
+  if (first >= end) return 1;
+  b = lc_batch_new(r->kit->w->mem);
+  if (b == NULL || !lc_batch_reserve(b, end - first)) {
     lc_batch_free(b);
     return 0;
   }
-  for (i = r->answered; i < r->end; i++) {
+  for (i = first; i < end; i++) {
     Entry *e = lc_batch_add(b, r->in->entries[i].index, ENTRY_LOST, 1);
     e->worker = (short)r->kit->w->id;
   }
@@ -75,13 +92,49 @@ static int stop_lose (Run *r) {
   return 1;
 }
 
-int lc_stop_abandon (RunKit *kit) {
+/* What is ready goes, if the worker cannot be at it. Gives the item that is not
+** answered yet. Guarded. */
+static size_t stop_take_ready (Run *r, size_t begun) {
+  Sink *k = r->in->sink;
+  Batch *b = r->out;
+  if (b == NULL
+      || !atomic_load_explicit(&r->inside, memory_order_seq_cst))
+    return r->answered;
+  r->out = NULL;
+  b->sink = k;
+  lc_shared_hold(&k->head);
+  if (b->n > 0) lc_sink_kind(k)->deliver(k, b);
+  else {
+    lc_batch_free(b);
+    lc_shared_release(&k->head);
+  }
+  return begun - 1;
+}
+
+/* What `r` has not answered: lost, or, if it has not begun, to be run. Guarded. */
+static int stop_answer_for (Run *r, TaskList *again) {
+  size_t begun = atomic_load_explicit(&r->begun, memory_order_seq_cst);
+  size_t left = stop_take_ready(r, begun);
+  Batch *b = NULL;
+  if (begun < left) begun = left;
+  if (begun < r->end) b = lc_batch_again(r->in, begun, r->end);
+  if (b == NULL) begun = r->end;
+  else {
+    b->sink = r->in->sink;
+    lc_shared_hold(&b->sink->head);
+    lc_tasks_push_last(again, &b->task);
+  }
+  return stop_lose(r, left, begun);
+}
+
+int lc_stop_abandon (RunKit *kit, TaskList *again) {
   Fiber *f;
   int all = 1;
   lc_mutex_lock(&kit->guard);
   kit->abandoned = 1;
+  atomic_store_explicit(&kit->halt, 1, memory_order_seq_cst);
   for (f = kit->w->fibers.live; f != NULL; f = f->live)
-    all &= stop_lose((Run *)(void *)f);
+    all &= stop_answer_for((Run *)(void *)f, again);
   lc_mutex_unlock(&kit->guard);
   return all;
 }

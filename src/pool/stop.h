@@ -22,6 +22,23 @@ static inline int lc_stop_is_late (const Run *r) {
 /* The item has `ns` more. */
 void lc_stop_in (Run *r, uint64_t ns);
 
+/*
+** The item is about to begin, with its timeout: 0 if it must not, for its worker
+** was abandoned or its sink cancelled. (Worker: writes `begun`, goes to the next turn,
+** reads `halt`. Who abandons: writes `halt`, reads `begun`. All seq_cst, so an
+** item that another worker is given never begins here.)
+*/
+int lc_stop_may_begin (Run *r);
+
+/*
+** The task's own code has come back: 0 if nothing is to be said any more, for the
+** worker was abandoned. (In the same way, by `inside`: who abandons takes the
+** results that are ready, if it finds it set.) Items without timeout always may.
+*/
+int lc_stop_may_answer (Run *r);
+/* It goes on. */
+void lc_stop_inside (Run *r);
+
 /* Whether what runs on this worker is to stop. Owner thread. */
 int lc_stop_wanted (RunKit *kit);
 /* It is about to be stopped in `L`: keeps what will be said. Never raises. */
@@ -33,9 +50,10 @@ void lc_stop_trace (Run *r, lua_State *L, lua_State *co);
 void lc_stop_sweep (RunKit *kit);
 
 /*
-** Answers for a worker that does not answer any more: all that it has in hand is
-** lost. 0 without memory: then some are not answered. Any thread.
+** Answers for a worker that does not answer any more: what it has begun is
+** lost; batches of what it has not go to *again, the caller's. 0 without memory: then
+** some are not answered. Any thread.
 */
-int lc_stop_abandon (RunKit *kit);
+int lc_stop_abandon (RunKit *kit, TaskList *again);
 
 #endif

@@ -243,11 +243,14 @@ static void watch_report_lost (Pool *p, PoolWorker *pw) {
 }
 
 static void watch_abandon (Pool *p, PoolWorker *pw) {
-  TaskList heir = { NULL, NULL };
+  TaskList heir = { NULL, NULL }, again = { NULL, NULL };
+  Task *t;
   int hire, ended, id = pw->w.id;
   if (!watch_dismiss(p, pw, &heir, &hire)) return;
   watch_report_lost(p, pw);
-  if (!lc_stop_abandon(&pw->kit)) lc_schedule_stop(p, "not enough memory");
+  if (!lc_stop_abandon(&pw->kit, &again)) lc_schedule_stop(p, "not enough memory");
+  while ((t = lc_tasks_pop_first(&again)) != NULL)
+    if (!lc_schedule_queue(p, NULL, t)) t->drop(t);
   lc_mutex_lock(&p->lock);
   ended = pw->gone;
   pw->abandoned = 2;

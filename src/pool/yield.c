@@ -88,8 +88,12 @@ int lc_yield (lua_State *L, Fiber *f) {
   if (lc_sink_kind(k)->credit == NULL)
     return luaL_error(L, "a submitted task has one result: it cannot yield "
                          "(use map or generate)");
-  if (!lc_sink_cancelled(k) && lc_sink_kind(k)->credit(k, r->in->entries[r->at].index, &f->node))
-    return yield_now(L, r);
+  if (lc_stop_may_answer(r) && !lc_sink_cancelled(k)
+      && lc_sink_kind(k)->credit(k, r->in->entries[r->at].index, &f->node)) {
+    int n = yield_now(L, r);
+    lc_stop_inside(r);
+    return n;
+  }
   yield_pause(r);
   return lc_fiber_suspend(L, f, LC_NEVER, yield_forget_credit, k,
                           (lua_KContext)r, yield_again);

@@ -1,5 +1,7 @@
 #include "message.h"
 
+#include <string.h>
+
 void lc_message_init (Message *m, Mem *mem) {
   m->next = NULL;
   m->mem = mem;
@@ -67,5 +69,15 @@ int lc_message_ref (Message *m, Shared *s, size_t *at) {
   }
   m->refs[m->nrefs] = lc_shared_hold(s);
   *at = m->nrefs++;
+  return 1;
+}
+
+int lc_message_copy (Message *to, const Message *from) {
+  size_t i, at;
+  if (!lc_message_room(to, from->len)) return 0;
+  if (from->len > 0) memcpy(to->bytes, from->bytes, from->len);
+  to->len = from->len;
+  for (i = 0; i < from->nrefs; i++)
+    if (!lc_message_ref(to, from->refs[i], &at)) return 0;
   return 1;
 }
