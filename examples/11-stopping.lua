@@ -21,14 +21,12 @@ end
 --> 3	the task did not end within its timeout of 0.5 seconds
 --> 4	118 steps
 
--- The first answer is enough: leaving the loop stops the others where they are.
+-- The first answer is enough: closing the results stops the others where they are.
 local function search(from)
   local n = from
   while math.sqrt(n) % 1 ~= 0 or n < 1000 do n = n + 2 end
   return n
 end
 
-for _, square in pool:map({ 2, 1000, -1e300 }, search) do
-  print(square)                         --> 1024
-  break
-end
+local results <close> = pool:map({ 2, 1000, -1e300 }, search)
+print(select(2, results:next()))        --> 1024

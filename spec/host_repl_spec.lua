@@ -190,7 +190,7 @@ pool:submit(function(x) return x + 1 end, step):get()
       assert.matches("^[^\n]*\n?lacus %S+\nLua 5%.4", (all:gsub("^Script started[^\n]*\n", "")))
     end)
 
-    on_terminal("Ctrl-C stops what runs, and not the prompt", function()
+    on_terminal("Ctrl-C stops what runs, and not the prompt #notsan", function()
       session {
         { "do io.write 'be' print 'gun' while true do end end\n", "begun\n" },
         { "\3", "interrupted!" },
@@ -198,7 +198,7 @@ pool:submit(function(x) return x + 1 end, step):get()
       }
     end)
 
-    on_terminal("Ctrl-C drops what was typed", function()
+    on_terminal("Ctrl-C drops what was typed #notsan", function()
       session {
         { "if true then\n", ">> " },
         { "\3", "> " },

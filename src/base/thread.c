@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
+#include <string.h>
 #include <time.h>
 
 #include "clock.h"
@@ -96,14 +98,21 @@ void lc_thread_self (Thread *t) { t->t = pthread_self(); }
 void lc_thread_signal (Thread *t) { pthread_kill(t->t, LACUS_SIGNAL); }
 void lc_thread_yield (void) { sched_yield(); }
 
+/* A SignalMask has room for a sigset_t: without that the array's size is
+** negative. (The header is read without what POSIX adds, too.) */
+typedef char thread_mask_fits[sizeof(SignalMask) >= sizeof(sigset_t) ? 1 : -1];
+
 void lc_thread_unblock (SignalMask *before) {
-  sigset_t none;
+  sigset_t none, old;
   sigemptyset(&none);
-  pthread_sigmask(SIG_SETMASK, &none, &before->set);
+  pthread_sigmask(SIG_SETMASK, &none, &old);
+  memcpy(before, &old, sizeof old);
 }
 
 void lc_thread_block (const SignalMask *before) {
-  pthread_sigmask(SIG_SETMASK, &before->set, NULL);
+  sigset_t old;
+  memcpy(&old, before, sizeof old);
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 #if defined(__SANITIZE_THREAD__)

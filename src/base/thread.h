@@ -7,7 +7,6 @@
 #define lc_thread_h
 
 #include <pthread.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -73,7 +72,7 @@ void lc_thread_self (Thread *t);
 /* Sends LACUS_SIGNAL. Before it was joined or detached. */
 void lc_thread_signal (Thread *t);
 /* The signals that this thread blocks: none from here on; *before again. */
-typedef struct SignalMask { sigset_t set; } SignalMask;
+typedef struct SignalMask { unsigned long room[16]; } SignalMask;
 void lc_thread_unblock (SignalMask *before);
 void lc_thread_block (const SignalMask *before);
 /* Gives the processor away for a moment. */

@@ -5,6 +5,7 @@
 #include "interrupt.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <string.h>
 
 #include <lauxlib.h>
