@@ -50,6 +50,32 @@ describe("pool:map", function()
     end
   end)
 
+  it("gives one number, boolean or nil as it is, both ways", function()
+    local type, mtype = math.type, type
+    local values = { 0, 1, -1, 127, -17, 112, 2^53, -0.0, 1e300, 0.5, 1 / 0, -1 / 0, 3.0,
+      math.maxinteger, math.mininteger, true, false }
+    local said = function(x) return (type(x) or mtype(x)) .. " " .. string.format("%q", x) end
+    for _, o in ipairs { { batch = 1 }, { batch = 8 }, { ordered = true }, { on_error = "return" } } do
+      for i, a, b in pool:map(values, same, o) do
+        local v = values[i]
+        if o.on_error then assert.is_true(a) else b = a end
+        assert.equal(said(v), said(b))
+      end
+    end
+    for i, v in pool:map({ 0 / 0 }, same) do assert.is_true(i == 1 and v ~= v) end
+    for _, v in pool:map(lacus.generator(function() yield(nil) end)(), same) do assert.is_nil(v) end
+  end)
+
+  it("names the number or boolean that a task failed of", function()
+    for _, v in ipairs { 5, 0.5, true, false } do
+      for _, ok, err in pool:map({ v }, function() error "no" end, { on_error = "return" }) do
+        assert.is_false(ok)
+        assert.equal(v, err.item)
+        assert.equal(1, err.items.n)
+      end
+    end
+  end)
+
   it("passes all values of an item as arguments, nil included", function()
     local select = select
     local source = lacus.generator(function()
@@ -385,6 +411,33 @@ describe("the options of a map", function()
     fails.here("unknown option '1'", function() pool:map({ 1 }, square, { "ordered" }) end)
     fails.here("table expected, got string",
       function() pool:map({ 1 }, square, "ordered") end)
+  end)
+
+  it("hold for a range, which is taken many items at a time", function()
+    for _, o in ipairs { { window = 3 }, { window = 10, batch = 4 }, { window = 1, batch = 50 },
+                         { window = 7, batch = 7, ordered = true } } do
+      local range, sum = lacus.range(1, 1000), 0
+      for _, v in pool:map(range, same, o) do
+        sum = sum + v
+        if v == 500 then break end
+        assert.is_true(v <= 1000)
+      end
+      assert.is_true(sum > 0)
+      local left = lacus.range(1, 1000)
+      local results <close> = pool:map(left, same, o)
+      results()
+      local _, after = left:next()
+      assert.is_true(after <= o.window + 2)
+    end
+  end)
+
+  it("do not matter at the ends of the integers", function()
+    local most, list = math.maxinteger, {}
+    for _, v in pool:map(lacus.range(most - 300, most), same, { ordered = true }) do
+      list[#list + 1] = v
+    end
+    assert.equal(301, #list)
+    for i = 0, 300 do assert.equal(most - 300 + i, list[i + 1]) end
   end)
 
   it("want a window and a batch of at least 1", function()

@@ -199,12 +199,10 @@ static int future_values (lua_State *L) {
   Future *f = ((lacus_future *)lua_touserdata(L, 1))->f;
   Home *home = lc_api_home(L);
   const Batch *b = f->result;
-  size_t at;
   lua_settop(L, 0);
   switch (lc_future_state(f)) {
     case FUTURE_DONE:
-      at = b->entries[0].at;
-      return lc_decode(L, home->codec, &b->msg, &at);
+      return lc_entry_push(L, home->codec, b, &b->entries[0]);
     case FUTURE_FAILED:
       lc_lib_push_error(L, home->codec, &b->entries[0], b);
       break;

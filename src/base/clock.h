@@ -17,10 +17,14 @@ uint64_t lc_deadline (double seconds);
 
 /*
 ** A cheap counter of something like cycles, for "has it been long?" and
-** nothing else: its rate differs between machines, and it may jump.
+** nothing else: its rate differs between machines, and it may jump. It stands
+** still where instructions are counted (tools/instructions): there, how long
+** something takes must not decide what is done.
 */
 static inline uint64_t lc_ticks (void) {
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(LC_TICKS_STILL)
+  return 0;
+#elif defined(__x86_64__) && defined(__GNUC__)
   return __builtin_ia32_rdtsc();
 #else
   return lc_now();

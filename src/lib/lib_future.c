@@ -106,12 +106,10 @@ static int fut_raise (lua_State *L, const char *kind, const char *message) {
 
 static int fut_values (lua_State *L, Home *home, Future *f) {
   const Batch *b = f->result;
-  size_t at;
   switch (lc_future_state(f)) {
     case FUTURE_DONE:
-      at = b->entries[0].at;
       lua_settop(L, 1);
-      return lc_decode(L, home->codec, &b->msg, &at);
+      return lc_entry_push(L, home->codec, b, &b->entries[0]);
     case FUTURE_FAILED:
       lc_lib_push_error(L, home->codec, &b->entries[0], b);
       return lc_lib_raise(L, 1);

@@ -98,7 +98,6 @@ static void rem_send (lua_State *L, Generator *gen, int first) {
 static int rem_take (lua_State *L, Remote *g) {
   Batch *b;
   Entry *e = lc_stream_take(g->s, &b);
-  size_t at = e->at;
   g->asked = 0;
   if (e->kind == ENTRY_FAULT || e->kind == ENTRY_NOMEM
       || e->kind == ENTRY_LOST) {
@@ -106,7 +105,7 @@ static int rem_take (lua_State *L, Remote *g) {
     return LC_GEN_FAILED;
   }
   if (e->last) return LC_GEN_END;
-  return lc_decode(L, g->home->codec, &b->msg, &at);
+  return lc_entry_push(L, g->home->codec, b, e);
 }
 
 static uint64_t rem_until (const Remote *g) {

@@ -9,6 +9,7 @@
 
 #include "../base/clock.h"
 #include "../pool/fault.h"
+#include "range.h"
 #include "results.h"
 #include "sandbox.h"
 #include "source.h"
@@ -110,6 +111,7 @@ static int map_is_call (lua_State *L, int idx) {
 static void map_put (lua_State *L, Results *r, int n) {
   int first = lua_gettop(L) - n + 1, skipped = 0;
   Call *call = r->call;
+  EntryForm form;
   Batch *b;
   size_t at;
   if (call == NULL) {
@@ -127,6 +129,12 @@ static void map_put (lua_State *L, Results *r, int n) {
   }
   b = lc_stream_open_batch(r->s);
   if (b == NULL) luaL_error(L, "not enough memory");
+  if (n - skipped == 1
+      && (form = lc_entry_form(L, first + skipped)) != FORM_RECORD) {
+    if (!lc_stream_put_value(r->s, L, form, first + skipped, call))
+      luaL_error(L, "not enough memory");
+    return;
+  }
   at = b->msg.len;
   lc_sandbox_address(L, r->home, r->pool);
   switch (lc_encode(L, r->home->codec, &b->msg, first + skipped,
@@ -147,8 +155,22 @@ static void map_put (lua_State *L, Results *r, int n) {
   }
 }
 
-int lc_results_pull (lua_State *L, Results *r) {
+/* A range gives a batch of its items at once: 1; 0: it is none, or has ended. */
+static int map_put_range (lua_State *L, Results *r, size_t most) {
+  lua_Integer first, step, n;
+  size_t room;
+  if (r->call == NULL || !lc_range_is(r->source)) return 0;
+  room = lc_stream_room(r->s);
+  if (room == 0) luaL_error(L, "not enough memory");
+  n = lc_range_take(r->source, &first, &step,
+                    (lua_Integer)(room < most ? room : most));
+  if (n > 0) lc_stream_put_range(r->s, first, step, (size_t)n, r->call);
+  return n > 0;
+}
+
+int lc_results_pull (lua_State *L, Results *r, size_t most) {
   int top = lua_gettop(L), n;
+  if (map_put_range(L, r, most)) return 1;
   lua_getiuservalue(L, 1, UV_SOURCE);
   r->pulling = 1;
   n = lc_source_try(L, -1);
@@ -177,7 +199,7 @@ static int map_start (lua_State *L, Results *r, int n) {
     if (lc_stream_step(r->s, 0) != STREAM_PULL) break;
     r->source->until = r->limit;
     lc_generator_await(L, r->source, &r->waiting, n, map_start_again);
-    if (!lc_results_pull(L, r)) break;
+    if (!lc_results_pull(L, r, 1)) break;
   }
   lc_stream_flush(r->s);
   lua_pushnil(L);

@@ -20,9 +20,9 @@ static Results *res_check (lua_State *L) {
 static int res_decode_protected (lua_State *L) {
   Results *r = (Results *)lua_touserdata(L, 1);
   const Batch *b = (const Batch *)lua_touserdata(L, 2);
-  size_t at = (size_t)lua_tointeger(L, 3);
+  const Entry *e = (const Entry *)lua_touserdata(L, 3);
   lua_settop(L, 0);
-  return lc_decode(L, r->home->codec, &b->msg, &at);
+  return lc_entry_push(L, r->home->codec, b, e);
 }
 
 /*
@@ -31,10 +31,14 @@ static int res_decode_protected (lua_State *L) {
 */
 static int res_push_values (lua_State *L, Results *r, const Entry *e,
                             const Batch *b) {
+  if (e->form != FORM_RECORD) {
+    lc_entry_value(L, e);
+    return 1;
+  }
   lua_pushcfunction(L, res_decode_protected);
   lua_pushlightuserdata(L, r);
   lua_pushlightuserdata(L, (void *)b);
-  lua_pushinteger(L, (lua_Integer)e->at);
+  lua_pushlightuserdata(L, (void *)e);
   if (lua_pcall(L, 3, LUA_MULTRET, 0) == LUA_OK) return 1;
   lua_pushfstring(L, "map: result of item %I cannot be received: %s",
                   (LUAI_UACINT)e->index, lua_tostring(L, -1));
@@ -172,7 +176,7 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
         lc_generator_await(L, r->source, &r->waiting, (lua_KContext)mode,
                            res_resume);
         pulled = 1;
-        if (!lc_results_pull(L, r)
+        if (!lc_results_pull(L, r, (size_t)-1)
             && (mode == MODE_POLL || lc_now() >= r->deadline)
             && lc_stream_step(r->s, pulled) != STREAM_READY)
           return res_give(L, r, mode, -1);
@@ -213,7 +217,29 @@ static int res_method (lua_State *L, ResMode mode, uint64_t deadline) {
   return res_go(L, r, mode);
 }
 
+/*
+** What is left of a batch of plain results is handed over from here, without
+** asking the stream what else there is to do: it is asked once for each batch.
+** Pushes index and result; 0: ask it.
+*/
+static int res_quick (lua_State *L, Results *r) {
+  const Entry *e;
+  if (r->s == NULL || r->pulling || r->waiting || r->ended
+      || r->limit != LC_NEVER || r->on_error == ONERROR_RETURN
+      || (e = lc_stream_next(r->s)) == NULL) return 0;
+  lua_pushinteger(L, (lua_Integer)e->index);
+  lc_entry_value(L, e);
+  return 2;
+}
+
+/* Upvalue: the metatable, to know the results by: `for` loops come this way for
+** each result, and luaL_checkudata would look its name up. */
 static int l_res_call (lua_State *L) {
+  Results *r = (Results *)lua_touserdata(L, 1);
+  if (r == NULL || !lua_getmetatable(L, 1)
+      || lua_topointer(L, -1) != lua_topointer(L, lua_upvalueindex(1)))
+    luaL_typeerror(L, 1, LC_RESULTS);
+  if (res_quick(L, r)) return 2;
   return res_method(L, MODE_CALL, LC_NEVER);
 }
 
@@ -230,6 +256,7 @@ static int l_res_poll (lua_State *L) {
 /* The iterator of results:values(); upvalue: the results. It may be a source
 ** too, so it asks nothing of its arguments. */
 static int l_res_value (lua_State *L) {
+  if (res_quick(L, (Results *)lua_touserdata(L, lua_upvalueindex(1)))) return 1;
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(1));
   return res_method(L, MODE_VALUE, LC_NEVER);
@@ -311,7 +338,6 @@ static const luaL_Reg res_methods[] = {
 };
 
 static const luaL_Reg res_meta[] = {
-  {"__call", l_res_call},
   {"__close", l_res_close},
   {"__gc", l_res_gc},
   {NULL, NULL}
@@ -325,6 +351,9 @@ void lc_lib_results_private (lua_State *L) {
 void lc_lib_results (lua_State *L) {
   luaL_newmetatable(L, LC_RESULTS);
   luaL_setfuncs(L, res_meta, 0);
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, l_res_call, 1);
+  lua_setfield(L, -2, "__call");
   luaL_newlib(L, res_methods);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

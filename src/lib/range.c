@@ -60,11 +60,15 @@ static lua_Integer range_left (const Generator *g) {
 static const GeneratorKind range_kind = {range_step, NULL, range_left,
   "a range", NULL, NULL};
 
+int lc_range_is (const Generator *g) {
+  return g->kind == &range_kind && g->state != GEN_DEAD;
+}
+
 lua_Integer lc_range_take (Generator *g, lua_Integer *first,
                            lua_Integer *step, lua_Integer max) {
   Range *r = (Range *)g;
   lua_Integer n;
-  if (g->kind != &range_kind || g->state == GEN_DEAD || max < 1) return 0;
+  if (!lc_range_is(g) || max < 1) return 0;
   *first = r->next;
   *step = r->step;
   n = range_left(g);

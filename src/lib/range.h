@@ -13,6 +13,9 @@
 ** lc_generator_open. */
 void lc_range_open (lua_State *L);
 
+/* Whether it is a range of integers that has not ended. */
+int lc_range_is (const Generator *g);
+
 /*
 ** Takes up to `max` items of a range of integers at once: *first, *first +
 ** *step, and so on. Gives how many were taken; 0 when it is no range of

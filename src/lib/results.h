@@ -35,9 +35,9 @@ typedef struct Results {
   uint64_t pulled;      /* ...of so many items */
 } Results;
 
-/* One pull: the next item of the source goes into the stream. The handle is at
-** 1. The source's error waits until the results before it are out. 0: there was
-** none by r->source->until. */
-int lc_results_pull (lua_State *L, Results *r);
+/* One pull: the next item of the source goes into the stream, or up to `most` of
+** a range. The handle is at 1. The source's error waits until the results before
+** it are out. 0: there was none by r->source->until. */
+int lc_results_pull (lua_State *L, Results *r, size_t most);
 
 #endif

@@ -80,13 +80,18 @@ void lc_answer_flush (Run *r) {
 }
 
 /* Room was reserved: never fails. */
-void lc_answer_add (Run *r, size_t record, EntryKind kind) {
+static Entry *answer_add (Run *r, size_t record, EntryKind kind) {
   Entry *e = lc_batch_add(r->out, r->in->entries[r->at].index, kind, 1);
   e->at = record;
   e->worker = (short)r->kit->w->id;
   e->attempt = r->attempt;
   r->out->ran++;
   r->kit->ran++;
+  return e;
+}
+
+void lc_answer_add (Run *r, size_t record, EntryKind kind) {
+  answer_add(r, record, kind);
 }
 
 /* Cuts off what a failed attempt left behind the last whole record. */
@@ -101,11 +106,11 @@ void lc_answer_cut (Run *r, size_t record) {
 void lc_answer_fault (lua_State *L, Run *r, const char *kind) {
   Message *m = &r->out->msg;
   Entry *item = &r->in->entries[r->at];
-  size_t record = m->len, pos = item->at;
+  size_t record = m->len;
   int at = lua_gettop(L) - 2, n = 0, given;
   int decodes = r->phase != PHASE_DECODE;
   r->phase = PHASE_FAULT;
-  if (decodes) n = lc_decode(L, lc_kit_codec(r), &r->in->msg, &pos);
+  if (decodes) n = lc_entry_push(L, lc_kit_codec(r), r->in, item);
   given = n > 0 && item->call == NULL;               /* its function */
   if (lc_fault_write(L, lc_kit_codec(r), m, kind, at, at + 3 + given, n - given))
     lc_answer_add(r, record, ENTRY_FAULT);
@@ -130,6 +135,11 @@ void lc_answer_results (lua_State *co, Run *r) {
   Message *m = &r->out->msg;
   size_t record = m->len;
   int n = lua_gettop(co) - FUNCTION;
+  EntryForm form = n == 1 ? lc_entry_form(co, FIRST) : FORM_RECORD;
+  if (form != FORM_RECORD) {
+    lc_entry_set(co, answer_add(r, record, ENTRY_VALUES), form, FIRST);
+    return;
+  }
   r->phase = PHASE_ENCODE;
   if (n == 0 && r->yielded) {
     lc_answer_add(r, record, ENTRY_END);

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <lauxlib.h>
+
 Batch *lc_batch_new (Mem *mem) {
   Batch *b = (Batch *)lc_mem_zalloc(mem, sizeof(Batch));
   if (b == NULL) return NULL;
@@ -38,7 +40,8 @@ void lc_batch_trim (Batch *b) {
       b->cap = b->n;
     }
   }
-  if (m->cap > m->len + m->len / 4 && m->len > 0) {
+  if (m->len == 0) lc_message_clear(m, 0);
+  else if (m->cap > m->len + m->len / 4) {
     unsigned char *p = (unsigned char *)lc_mem_resize(m->mem, m->bytes,
                                                       m->cap, m->len);
     if (p != NULL) {
@@ -70,6 +73,7 @@ Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last) {
   e->call = NULL;
   e->kind = (unsigned char)kind;
   e->last = (unsigned char)last;
+  e->form = FORM_RECORD;
   e->worker = 0;
   e->attempt = 0;
   return e;
@@ -93,4 +97,12 @@ Batch *lc_batch_again (const Batch *b, size_t first, size_t end) {
   copy->timeout = b->timeout;
   copy->retry = b->retry;
   return copy;
+}
+
+int lc_entry_push (lua_State *L, Codec *c, const Batch *b, const Entry *e) {
+  size_t at = e->at;
+  if (e->form == FORM_RECORD) return lc_decode(L, c, &b->msg, &at);
+  luaL_checkstack(L, 1, NULL);
+  lc_entry_value(L, e);
+  return 1;
 }

@@ -6,6 +6,10 @@
 ** A batch has one owner. Batches go round: the one that brought items is the
 ** worker's next one for results, and the one that brought results is the
 ** consumer's next one for items, so a stream in full flow allocates nothing.
+**
+** A record that is one number, boolean or nil is not in the message: it lies in
+** its entry (`form`), where writing and reading it cost next to nothing. That is
+** what arguments and results of tiny tasks mostly are. lc_entry_push reads both.
 */
 #ifndef lc_batch_h
 #define lc_batch_h
@@ -13,7 +17,7 @@
 #include <stdint.h>
 
 #include "../run/task.h"
-#include "../value/message.h"
+#include "../value/codec.h"
 #include "call.h"
 #include "retry.h"
 
@@ -30,14 +34,24 @@ typedef enum EntryKind {
   ENTRY_LOST          /* no record: its worker was abandoned */
 } EntryKind;
 
+/* Where the record of an entry is: in the message, or it is one value. */
+typedef enum EntryForm {
+  FORM_RECORD, FORM_INTEGER, FORM_FLOAT, FORM_TRUE, FORM_FALSE, FORM_NIL
+} EntryForm;
+
 struct Entry {
   uint64_t index;     /* place in the source, from 1 */
-  size_t at;          /* its record's place in the message */
+  union {
+    size_t at;        /* FORM_RECORD: its place in the message */
+    lua_Integer integer;
+    lua_Number number;
+  };
   Call *call;         /* ENTRY_ITEM: what to call; the stream holds it */
   Entry *next;        /* the reader's, for putting results in order */
   Batch *batch;       /* likewise */
   unsigned char kind;
   unsigned char last; /* nothing more comes under this index */
+  unsigned char form;
   short worker;       /* who made it; 0 for nobody */
   int attempt;        /* a failure: of which attempt, from 1; 0: it had none */
 };
@@ -81,5 +95,38 @@ Batch *lc_batch_again (const Batch *b, size_t first, size_t end);
 
 /* Adds an entry whose record starts at msg.len; NULL without memory. */
 Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last);
+
+/* The form of the value at `idx`, if an entry may hold it; else FORM_RECORD. */
+static inline EntryForm lc_entry_form (lua_State *L, int idx) {
+  switch (lua_type(L, idx)) {
+    case LUA_TNUMBER:
+      return lua_isinteger(L, idx) ? FORM_INTEGER : FORM_FLOAT;
+    case LUA_TBOOLEAN: return lua_toboolean(L, idx) ? FORM_TRUE : FORM_FALSE;
+    case LUA_TNIL: return FORM_NIL;
+    default: return FORM_RECORD;
+  }
+}
+
+/* The value at `idx`, which has that form, goes into `e`. */
+static inline void lc_entry_set (lua_State *L, Entry *e, EntryForm form,
+                                 int idx) {
+  e->form = (unsigned char)form;
+  if (form == FORM_INTEGER) e->integer = lua_tointegerx(L, idx, NULL);
+  else if (form == FORM_FLOAT) e->number = lua_tonumberx(L, idx, NULL);
+}
+
+/* Pushes the value of an entry that holds it; the stack has room. */
+static inline void lc_entry_value (lua_State *L, const Entry *e) {
+  switch (e->form) {
+    case FORM_INTEGER: lua_pushinteger(L, e->integer); break;
+    case FORM_FLOAT: lua_pushnumber(L, e->number); break;
+    case FORM_NIL: lua_pushnil(L); break;
+    default: lua_pushboolean(L, e->form == FORM_TRUE);
+  }
+}
+
+/* Pushes the values of its first record, wherever that is, and gives their
+** number. As lc_decode, it makes its room, and may raise. */
+int lc_entry_push (lua_State *L, Codec *c, const Batch *b, const Entry *e);
 
 #endif

@@ -90,9 +90,8 @@ static int run_continue (lua_State *co, int status, lua_KContext ctx) {
 
 /* Pushes the function and its arguments; gives the number of arguments. */
 static int run_push_call (lua_State *co, Run *r, const Entry *e) {
-  size_t pos = e->at;
   if (e->call == NULL) {             /* its first value is the function */
-    int n = lc_decode(co, lc_kit_codec(r), &r->in->msg, &pos);
+    int n = lc_entry_push(co, lc_kit_codec(r), r->in, e);
     if (lua_type(co, -n) == LUA_TSTRING) {
       lua_pushvalue(co, -n);
       lc_call_resolve(co);
@@ -106,7 +105,10 @@ static int run_push_call (lua_State *co, Run *r, const Entry *e) {
     r->call = e->call;
   }
   lua_pushvalue(co, FUNCTION);
-  return lc_decode(co, lc_kit_codec(r), &r->in->msg, &pos);
+  if (e->form == FORM_RECORD)
+    return lc_entry_push(co, lc_kit_codec(r), r->in, e);
+  lc_entry_value(co, e);
+  return 1;
 }
 
 /* --- random numbers ------------------------------------------------------ */

@@ -6,6 +6,7 @@
 
 /* A batch should neither take longer than this to run or to fill... */
 #define BATCH_NS 50000.0
+#define BATCH_TICKS ((uint64_t)50 * LC_TICKS_PER_US)
 /* ...nor be larger than this. */
 #define BATCH_BYTES (64 * 1024)
 #define BATCH_MOST 256
@@ -118,6 +119,15 @@ static uint64_t stream_lookahead (const Stream *s) {
   return n;
 }
 
+/* So many more may be pulled: see "counts" in stream.h. */
+static uint64_t stream_may_put (const Stream *s) {
+  uint64_t ahead = stream_lookahead(s), away = s->pulled - s->finished;
+  uint64_t window = s->options.window != 0 ? s->options.window : 4 * ahead;
+  uint64_t here = s->pulled - s->handed;
+  if (away >= ahead || here >= window) return 0;
+  return ahead - away < window - here ? ahead - away : window - here;
+}
+
 /* --- putting items in --------------------------------------------------- */
 
 static void stream_keep_spare (Stream *s, Batch *b) {
@@ -168,11 +178,11 @@ void lc_stream_flush (Stream *s) {
 }
 
 /*
-** Ordered: room for the chains of every index from the lowest to the next.
+** Ordered: room for the chains of every index from the lowest to the `n` next.
 ** Never less than for two blocks: a turn may be ahead of what is pulled.
 */
-static int stream_widen (Stream *s) {
-  size_t need = (size_t)(s->pulled + 2 - lc_turn_lowest(s)), size = 64, i;
+static int stream_widen (Stream *s, size_t n) {
+  size_t need = (size_t)(s->pulled + 1 - lc_turn_lowest(s)) + n, size = 64, i;
   StreamSlot *slots;
   if (s->slots != NULL && need <= s->mask + 1) return 1;
   while (size < need) size *= 2;
@@ -199,26 +209,72 @@ Batch *lc_stream_open_batch (Stream *s) {
   return b;
 }
 
-int lc_stream_put (Stream *s, size_t at, Call *call) {
+/* An entry for the next item, in the batch that was opened for it. */
+static Entry *stream_add (Stream *s, Call *call) {
   Batch *b = s->open != NULL ? s->open : (Batch *)s->spare;
   Entry *e;
-  if (s->options.ordered && !stream_widen(s)) return 0;
+  if (s->options.ordered && !stream_widen(s, 1)) return NULL;
   e = lc_batch_add(b, s->pulled + 1, ENTRY_ITEM, 0);
-  if (e == NULL) return 0;
-  e->at = at;
+  if (e == NULL) return NULL;
   e->call = call;
   s->pulled++;
+  return e;
+}
+
+/* Items were added: the batch goes when it is time. */
+static void stream_added (Stream *s) {
+  uint64_t now = lc_ticks();
+  Batch *b;
   if (s->open == NULL) {
     s->open = lc_stream_spare(s);
-    s->opened = lc_ticks();
+    s->opened = now;
   }
-  s->slow = lc_ticks() - s->asked > SLOW_US * LC_TICKS_PER_US;
+  b = s->open;
+  s->slow = now - s->asked > SLOW_US * LC_TICKS_PER_US;
   if (b->n >= s->size || s->slow) lc_stream_flush(s);
   else if (b->msg.len >= BATCH_BYTES) {
     stream_shrink(s, b->n);
     lc_stream_flush(s);
   }
+}
+
+int lc_stream_put (Stream *s, size_t at, Call *call) {
+  Entry *e = stream_add(s, call);
+  if (e == NULL) return 0;
+  e->at = at;
+  stream_added(s);
   return 1;
+}
+
+int lc_stream_put_value (Stream *s, lua_State *L, EntryForm form, int idx,
+                         Call *call) {
+  Entry *e = stream_add(s, call);
+  if (e == NULL) return 0;
+  lc_entry_set(L, e, form, idx);
+  stream_added(s);
+  return 1;
+}
+
+size_t lc_stream_room (Stream *s) {
+  Batch *b = lc_stream_open_batch(s);
+  uint64_t most = stream_may_put(s);
+  size_t n = 1;                   /* shuffled: it may be asked for one more */
+  if (b == NULL) return 0;
+  if (most > 1 && s->size > b->n + 1) n = s->size - b->n;
+  if (n > most && most > 0) n = (size_t)most;
+  if (s->options.ordered && !stream_widen(s, n)) return 0;
+  return lc_batch_reserve(b, b->n + n) ? n : 0;
+}
+
+void lc_stream_put_range (Stream *s, lua_Integer first, lua_Integer step,
+                          size_t n, Call *call) {
+  lua_Unsigned x = (lua_Unsigned)first;          /* it wraps */
+  for (; n > 0; n--, x += (lua_Unsigned)step) {
+    Entry *e = stream_add(s, call);              /* has its memory */
+    e->form = FORM_INTEGER;
+    e->integer = (lua_Integer)x;
+  }
+  stream_added(s);
 }
 
 void lc_stream_keep_call (Stream *s, Call *call) {
@@ -229,7 +285,7 @@ void lc_stream_keep_call (Stream *s, Call *call) {
 void lc_stream_exhaust (Stream *s) {
   s->exhausted = 1;
   lc_stream_flush(s);
-  if (lc_turn(s) > s->pulled && s->handed < s->pulled) {
+  if (s->options.ordered && lc_turn(s) > s->pulled && s->handed < s->pulled) {
     lc_turn_pass(s);
     lc_credit_wake(s);
   }
@@ -291,7 +347,7 @@ static int stream_has_ready (const Stream *s) {
 }
 
 int lc_stream_put_failed (Stream *s, Batch *b) {
-  if (s->options.ordered && !stream_widen(s)) return 0;
+  if (s->options.ordered && !stream_widen(s, 1)) return 0;
   s->pulled++;
   stream_arrive(s, b);
   return 1;
@@ -312,7 +368,7 @@ Entry *lc_stream_take (Stream *s, Batch **from) {
   }
   if (s->taken->last) {
     s->handed++;
-    lc_turn_pass(s);
+    if (s->options.ordered) lc_turn_pass(s);
   }
   else atomic_fetch_sub_explicit(&s->yielded, 1, memory_order_seq_cst);
   lc_credit_wake(s);
@@ -338,26 +394,33 @@ static void stream_settle (Stream *s) {
 /* --- steps -------------------------------------------------------------- */
 
 static int stream_may_pull (Stream *s) {
-  uint64_t ahead, window;
   if (s->exhausted) return 0;
-  ahead = stream_lookahead(s);
-  window = s->options.window != 0 ? s->options.window : 4 * ahead;
   if (s->pulled < lc_turn(s) && s->options.shuffled) return 1;
-  return s->pulled - s->handed < window && s->pulled - s->finished < ahead;
+  return stream_may_put(s) > 0;
+}
+
+/* Enough was pulled for now: something else is ready. */
+static int stream_had_burst (const Stream *s, int pulled, uint64_t now) {
+  return s->slow || (pulled && (s->pulled - s->burst >= s->size
+                                || now - s->burst_at > BATCH_TICKS));
 }
 
 StreamStep lc_stream_step (Stream *s, int pulled) {
   int ready;
+  uint64_t now = lc_ticks();
   if (s->from != NULL) stream_settle(s);
   stream_collect(s);
-  if (s->open != NULL
-      && lc_ticks() - s->opened > (uint64_t)(BATCH_NS / 1000) * LC_TICKS_PER_US) {
+  if (s->open != NULL && now - s->opened > BATCH_TICKS) {
     stream_shrink(s, s->open->n);
     lc_stream_flush(s);
   }
   ready = stream_has_ready(s);
-  if (!(ready && (pulled || s->slow)) && stream_may_pull(s)) {
-    s->asked = lc_ticks();
+  if (!pulled) {
+    s->burst = s->pulled;
+    s->burst_at = now;
+  }
+  if (!(ready && stream_had_burst(s, pulled, now)) && stream_may_pull(s)) {
+    s->asked = now;
     return STREAM_PULL;
   }
   if (ready) return STREAM_READY;

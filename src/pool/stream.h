@@ -115,6 +115,8 @@ struct Stream {
   uint64_t opened;            /* lc_ticks when `open` got its first item */
   uint64_t asked;             /* lc_ticks when it last said PULL */
   int slow;                   /* that pull took long: what is ready goes first */
+  uint64_t burst, burst_at;   /* the pulls since a result was asked for: `pulled`
+                              ** and lc_ticks when they began */
   size_t size;                /* items that a batch should have now */
   double task_ns;             /* what a task takes, roughly; < 0: unknown */
   Task *spare;                /* empty batches... */
@@ -138,7 +140,7 @@ void lc_stream_release (Stream *s);
 /* --- the consumer's side ------------------------------------------------ */
 
 typedef enum StreamStep {
-  STREAM_PULL,        /* pull one item: then put or exhaust, and step again */
+  STREAM_PULL,        /* pull: then put or exhaust, and step again */
   STREAM_READY,       /* take one entry */
   STREAM_WAIT,        /* wait, and step again */
   STREAM_END,         /* all is handed over */
@@ -148,7 +150,8 @@ typedef enum StreamStep {
 /*
 ** What the consumer should do next. `pulled`: it has pulled since it was
 ** last asked for a result. Sends what was put before it says WAIT. May send,
-** so: no lock held.
+** so: no lock held. As many items as a batch has now are pulled in a row, but
+** not for long when a result is ready: so pulling and taking change seldom.
 */
 StreamStep lc_stream_step (Stream *s, int pulled);
 
@@ -157,6 +160,15 @@ Batch *lc_stream_open_batch (Stream *s);
 /* One record was encoded into the open batch at `at`: it is the next item.
 ** 0 without memory: then it is not. */
 int lc_stream_put (Stream *s, size_t at, Call *call);
+/* The same for one value, as lc_entry_form has it. */
+int lc_stream_put_value (Stream *s, lua_State *L, EntryForm form, int idx,
+                         Call *call);
+/* After PULL: so many items may be put at once, into one batch. At least 1; 0
+** without memory. */
+size_t lc_stream_room (Stream *s);
+/* Puts `n` integers, which there is room for. */
+void lc_stream_put_range (Stream *s, lua_Integer first, lua_Integer step,
+                          size_t n, Call *call);
 /* The next item, which is a failure already: `b` holds its one entry.
 ** 0 without memory: then `b` is still the caller's. */
 int lc_stream_put_failed (Stream *s, Batch *b);
@@ -179,6 +191,26 @@ void lc_stream_unlisten (Stream *s);
 ** both stay valid until the next step or close.
 */
 Entry *lc_stream_take (Stream *s, Batch **from);
+
+/*
+** Instead of a step and a take: the next entry of the batch that is being read,
+** if it holds a value and is the last of its index; else NULL, and nothing has
+** happened. What else there is to do is done once for each batch.
+*/
+static inline Entry *lc_stream_next (Stream *s) {
+  Batch *b = s->from;
+  Entry *e;
+  if (b == NULL || s->options.ordered || b->unread < 2) return NULL;
+  e = &b->entries[s->at];
+  if (e->form == FORM_RECORD || e->kind != ENTRY_VALUES || !e->last
+      || atomic_load_explicit(&s->nparked, memory_order_seq_cst) > 0)
+    return NULL;
+  b->unread--;
+  s->at++;
+  s->handed++;
+  s->taken = e;
+  return e;
+}
 
 /*
 ** The consumer wants no more: drops what is here and what will come, tells
