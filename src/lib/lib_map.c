@@ -168,16 +168,37 @@ static int map_put_range (lua_State *L, Results *r, size_t most) {
   return n > 0;
 }
 
+/* Pulls from the source at `idx` and puts what it gives; what it gave. */
+static int map_pull (lua_State *L, Results *r, int idx) {
+  int n;
+  r->pulling = 1;
+  n = lc_source_try(L, idx);
+  r->pulling = 0;
+  if (n >= 0) {
+    map_put(L, r, n);
+    lua_settop(L, idx);
+  }
+  return n;
+}
+
+/* How many pulls may follow each other with no look at anything else: where one
+** could wait, or time is up some day, only one. */
+static size_t map_burst (Results *r, size_t most) {
+  if (most > 1 && (r->limit != LC_NEVER || r->source->kind->await != NULL))
+    return 1;
+  return most > 1 ? lc_stream_room(r->s) : most;
+}
+
 int lc_results_pull (lua_State *L, Results *r, size_t most) {
   int top = lua_gettop(L), n;
+  size_t left;
   if (map_put_range(L, r, most)) return 1;
+  left = map_burst(r, most);
   lua_getiuservalue(L, 1, UV_SOURCE);
-  r->pulling = 1;
-  n = lc_source_try(L, -1);
-  r->pulling = 0;
+  do n = map_pull(L, r, top + 1);
+  while (n >= 0 && left-- > 1 && lc_stream_goes_on(r->s));
   r->source->until = 0;
-  if (n >= 0) map_put(L, r, n);
-  else if (n != LC_GEN_LATE) {
+  if (n < 0 && n != LC_GEN_LATE) {
     if (n == LC_GEN_FAILED) {
       r->failed = 1;
       lua_setiuservalue(L, 1, UV_ERROR);

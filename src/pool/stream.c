@@ -1,13 +1,10 @@
 #include "stream.h"
 
-#include "../base/clock.h"
 #include "credit.h"
 #include "turn.h"
 
-/* A batch should neither take longer than this to run or to fill... */
-#define BATCH_NS 50000.0
-#define BATCH_TICKS ((uint64_t)50 * LC_TICKS_PER_US)
-/* ...nor be larger than this. */
+#define BATCH_NS (LC_BATCH_US * 1000.0)
+/* Nor should a batch be larger than this. */
 #define BATCH_BYTES (64 * 1024)
 #define BATCH_MOST 256
 /* A source that takes longer than this for an item is slow: it is not asked
@@ -231,6 +228,7 @@ static void stream_added (Stream *s) {
   }
   b = s->open;
   s->slow = now - s->asked > SLOW_US * LC_TICKS_PER_US;
+  s->asked = now;
   if (b->n >= s->size || s->slow) lc_stream_flush(s);
   else if (b->msg.len >= BATCH_BYTES) {
     stream_shrink(s, b->n);
@@ -402,7 +400,7 @@ static int stream_may_pull (Stream *s) {
 /* Enough was pulled for now: something else is ready. */
 static int stream_had_burst (const Stream *s, int pulled, uint64_t now) {
   return s->slow || (pulled && (s->pulled - s->burst >= s->size
-                                || now - s->burst_at > BATCH_TICKS));
+                                || now - s->burst_at > LC_BATCH_TICKS));
 }
 
 StreamStep lc_stream_step (Stream *s, int pulled) {
@@ -410,7 +408,7 @@ StreamStep lc_stream_step (Stream *s, int pulled) {
   uint64_t now = lc_ticks();
   if (s->from != NULL) stream_settle(s);
   stream_collect(s);
-  if (s->open != NULL && now - s->opened > BATCH_TICKS) {
+  if (s->open != NULL && now - s->opened > LC_BATCH_TICKS) {
     stream_shrink(s, s->open->n);
     lc_stream_flush(s);
   }

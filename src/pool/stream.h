@@ -44,6 +44,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../base/clock.h"
 #include "../base/thread.h"
 #include "batch.h"
 #include "sink.h"
@@ -79,6 +80,10 @@ typedef struct StreamOptions {
 ** before the next so many do. */
 #define LC_SHUFFLE_BLOCK 16
 
+/* A batch should neither take longer than this to run or to fill. */
+#define LC_BATCH_US 50
+#define LC_BATCH_TICKS ((uint64_t)LC_BATCH_US * LC_TICKS_PER_US)
+
 /* A chain of entries under one index, in order of arrival. */
 typedef struct StreamSlot { Entry *first, *last; } StreamSlot;
 
@@ -113,7 +118,8 @@ struct Stream {
   int exhausted;              /* the source has no more */
   Batch *open;                /* being filled, not empty; or NULL */
   uint64_t opened;            /* lc_ticks when `open` got its first item */
-  uint64_t asked;             /* lc_ticks when it last said PULL */
+  uint64_t asked;             /* lc_ticks when it last said PULL, or a put was
+                              ** done */
   int slow;                   /* that pull took long: what is ready goes first */
   uint64_t burst, burst_at;   /* the pulls since a result was asked for: `pulled`
                               ** and lc_ticks when they began */
@@ -166,6 +172,10 @@ int lc_stream_put_value (Stream *s, lua_State *L, EntryForm form, int idx,
 /* After PULL: so many items may be put at once, into one batch. At least 1; 0
 ** without memory. */
 size_t lc_stream_room (Stream *s);
+/* After a put: whether the open batch takes more before anything else is done. */
+static inline int lc_stream_goes_on (const Stream *s) {
+  return s->open != NULL && !s->slow && s->asked - s->opened <= LC_BATCH_TICKS;
+}
 /* Puts `n` integers, which there is room for. */
 void lc_stream_put_range (Stream *s, lua_Integer first, lua_Integer step,
                           size_t n, Call *call);
