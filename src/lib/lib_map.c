@@ -168,11 +168,12 @@ static int map_put_range (lua_State *L, Results *r, size_t most) {
   return n > 0;
 }
 
-/* Pulls from the source at `idx` and puts what it gives; what it gave. */
-static int map_pull (lua_State *L, Results *r, int idx) {
+/* Pulls from the source at `idx` and puts what it gives; what it gave. Not the
+** first time: see lc_source_again. */
+static int map_pull (lua_State *L, Results *r, int idx, int first) {
   int n;
   r->pulling = 1;
-  n = lc_source_try(L, idx);
+  n = first ? lc_source_try(L, idx) : lc_source_again(L, idx, r->source);
   r->pulling = 0;
   if (n >= 0) {
     map_put(L, r, n);
@@ -195,8 +196,9 @@ int lc_results_pull (lua_State *L, Results *r, size_t most) {
   if (map_put_range(L, r, most)) return 1;
   left = map_burst(r, most);
   lua_getiuservalue(L, 1, UV_SOURCE);
-  do n = map_pull(L, r, top + 1);
-  while (n >= 0 && left-- > 1 && lc_stream_goes_on(r->s));
+  n = map_pull(L, r, top + 1, 1);
+  while (n >= 0 && left-- > 1 && lc_stream_goes_on(r->s))
+    n = map_pull(L, r, top + 1, 0);
   r->source->until = 0;
   if (n < 0 && n != LC_GEN_LATE) {
     if (n == LC_GEN_FAILED) {
@@ -280,6 +282,7 @@ static void map_set_retry (lua_State *L, Results *r, int arg,
 static Results *map_new (lua_State *L, Home *home) {
   Results *r = (Results *)lua_newuserdatauv(L, sizeof(Results), UV_COUNT);
   memset(r, 0, sizeof(Results));
+  r->mark = &lc_results_mark;
   r->home = home;
   luaL_setmetatable(L, LC_RESULTS);
   return r;

@@ -232,14 +232,14 @@ static int res_quick (lua_State *L, Results *r) {
   return 2;
 }
 
-/* Upvalue: the metatable, to know the results by: `for` loops come this way for
-** each result, and luaL_checkudata would look its name up. */
+const char lc_results_mark = 0;
+
+/* `for` loops come this way for each result: the handle is known by its size and
+** its mark, for luaL_checkudata would look a name up and compare metatables. */
 static int l_res_call (lua_State *L) {
   Results *r = (Results *)lua_touserdata(L, 1);
-  if (r == NULL || !lua_getmetatable(L, 1)
-      || lua_topointer(L, -1) != lua_topointer(L, lua_upvalueindex(1)))
-    luaL_typeerror(L, 1, LC_RESULTS);
-  if (res_quick(L, r)) return 2;
+  if (r != NULL && lua_rawlen(L, 1) == sizeof(Results)
+      && r->mark == &lc_results_mark && res_quick(L, r)) return 2;
   return res_method(L, MODE_CALL, LC_NEVER);
 }
 
@@ -338,6 +338,7 @@ static const luaL_Reg res_methods[] = {
 };
 
 static const luaL_Reg res_meta[] = {
+  {"__call", l_res_call},
   {"__close", l_res_close},
   {"__gc", l_res_gc},
   {NULL, NULL}
@@ -351,9 +352,6 @@ void lc_lib_results_private (lua_State *L) {
 void lc_lib_results (lua_State *L) {
   luaL_newmetatable(L, LC_RESULTS);
   luaL_setfuncs(L, res_meta, 0);
-  lua_pushvalue(L, -1);
-  lua_pushcclosure(L, l_res_call, 1);
-  lua_setfield(L, -2, "__call");
   luaL_newlib(L, res_methods);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

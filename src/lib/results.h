@@ -16,7 +16,11 @@
 ** the source. */
 enum { UV_SOURCE = 1, UV_CALLS, UV_ERROR, UV_COUNT = UV_ERROR };
 
+/* Its address is in every handle, and nowhere else. */
+extern const char lc_results_mark;
+
 typedef struct Results {
+  const void *mark;     /* first; set at birth */
   Home *home;
   Pool *pool;           /* held, until closed */
   Stream *s;            /* NULL when closed */

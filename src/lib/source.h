@@ -40,6 +40,13 @@ int lc_source_pull (lua_State *L, int idx);
 */
 int lc_source_try (lua_State *L, int idx);
 
+/* The same, where one such call has given an item and made the room; `g` is the
+** source at `idx`, which is absolute. */
+static inline int lc_source_again (lua_State *L, int idx, Generator *g) {
+  return g->state == GEN_SUSPENDED ? g->kind->step(L, idx, g, 0)
+                                   : lc_source_try(L, idx);
+}
+
 /* Ends it now; raises what its <close> variables raise. */
 void lc_source_close (lua_State *L, int idx);
 

@@ -64,21 +64,6 @@ int lc_batch_reserve (Batch *b, size_t n) {
   return 1;
 }
 
-Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last) {
-  Entry *e;
-  if (b->n == b->cap && !lc_batch_reserve(b, b->n + 1)) return NULL;
-  e = &b->entries[b->n++];
-  e->index = index;
-  e->at = b->msg.len;
-  e->call = NULL;
-  e->kind = (unsigned char)kind;
-  e->last = (unsigned char)last;
-  e->form = FORM_RECORD;
-  e->worker = 0;
-  e->attempt = 0;
-  return e;
-}
-
 Batch *lc_batch_again (const Batch *b, size_t first, size_t end) {
   Batch *copy = lc_batch_new(b->mem);
   if (copy == NULL) return NULL;

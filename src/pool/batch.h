@@ -94,7 +94,21 @@ int lc_batch_reserve (Batch *b, size_t n);
 Batch *lc_batch_again (const Batch *b, size_t first, size_t end);
 
 /* Adds an entry whose record starts at msg.len; NULL without memory. */
-Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind, int last);
+static inline Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind,
+                                   int last) {
+  Entry *e;
+  if (b->n == b->cap && !lc_batch_reserve(b, b->n + 1)) return NULL;
+  e = &b->entries[b->n++];
+  e->index = index;
+  e->at = b->msg.len;
+  e->call = NULL;
+  e->kind = (unsigned char)kind;
+  e->last = (unsigned char)last;
+  e->form = FORM_RECORD;
+  e->worker = 0;
+  e->attempt = 0;
+  return e;
+}
 
 /* The form of the value at `idx`, if an entry may hold it; else FORM_RECORD. */
 static inline EntryForm lc_entry_form (lua_State *L, int idx) {
