@@ -152,7 +152,7 @@ MAKEFLAGS += --no-print-directory
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
 	cppcheck tidy analyze locks coverage memcheck helgrind oom \
 	model \
-	warn-gcc warn-clang cplusplus print-sources testes install-host always
+	warn-gcc warn-clang cplusplus print-sources testes install-host instructions instructions-write always
 
 say = $(if $(V),,@echo '  $(1)' '$(2)';)
 
@@ -290,7 +290,7 @@ bench-value: $(filter %/value,$(bench_bin))
 # Each part goes on record through tools/tally; a part that crashes, hangs or
 # says nothing counts as a failure. The last line sums them up.
 test_parts  := all symbols ctests specs-host specs-lua rock examples outside
-check_parts := floors lists lint cppcheck tidy analyze locks oom warn-gcc warn-clang cplusplus specs-dist tsan asan
+check_parts := floors lists lint cppcheck tidy analyze locks oom instructions warn-gcc warn-clang cplusplus specs-dist tsan asan
 
 test: setup-test
 	@rm -rf build/tally/test
@@ -392,6 +392,15 @@ warn-gcc warn-clang: warn-%:
 	@if command -v $* >/dev/null; then $(tally) check warnings-$* $(MAKE) \
 	  BUILD=build/warn-$* CC=$* WERROR=-Werror all ctests-build c-examples; \
 	else tools/tally skipped warnings-$* 'no $*'; fi
+
+# A fixed workload may not execute more than bench/instructions.txt says; with a
+# clock that stands still, so that it is fixed. instructions-write accepts what is.
+instructions instructions-write: $(gen)/sugar.c $(gen)/scripts.c $(gen)/lua.list
+	@if ! command -v valgrind >/dev/null; then tools/tally skipped instructions 'no valgrind'; exit; fi; \
+	if ! "$(lua_exe)" -v >/dev/null 2>&1; then tools/tally skipped instructions 'no stock Lua'; exit; fi; \
+	$(MAKE) BUILD=build/still CFLAGS='-O2 -g' CPPFLAGS=-DLC_TICKS_STILL host || exit 1; \
+	CC='$(CC)' LACUS_LUA='$(lua_exe)' $(tally) tests instructions $(lua_exe) tools/instructions.lua \
+	  build/still/lacus $(if $(filter %-write,$@),--write)
 
 # The amalgamation is to compile as C++ too.
 cplusplus: $(gen)/sugar.c $(gen)/scripts.c
@@ -541,6 +550,7 @@ help:
 	@echo 'make fuzz       SECONDS=seconds a target; needs clang'
 	@echo 'make testes     TESTES=folder of Lua'"'"'s own tests (docs/lua-tests.md)'
 	@echo 'make oom        failure injection   ROUNDS=n a kind, SEED=n, or OOM=all'
+	@echo 'make instructions   counts those of fixed workloads; instructions-write'
 	@echo 'make coverage   lines and branches of src/: build/coverage/html'
 	@echo 'make memcheck   valgrind over the C tests and some specs; helgrind'
 	@echo 'make model      spec/model/ checked by spin      (MODEL=word of a line)'
