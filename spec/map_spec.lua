@@ -258,6 +258,26 @@ describe("a source", function()
   end)
 end)
 
+describe("a slow source", function()
+  it("gets each result back before it yields the next", function()
+    local inline <close> = lacus.pool(0)
+    local events = {}
+    local source = function()
+      for i = 1, 5 do
+        local till = lacus.now() + 0.01
+        while lacus.now() < till do end  -- luacheck: ignore 542
+        events[#events + 1] = "yield " .. i
+        yield(i)
+      end
+    end
+    for i in inline:map(source, square) do events[#events + 1] = "got " .. i end
+    for i = 1, 5 do
+      assert.equal("yield " .. i, events[2 * i - 1])
+      assert.equal("got " .. i, events[2 * i])
+    end
+  end)
+end)
+
 describe("a source that raises", function()
   local function failing(n)
     return lacus.generator(function()

@@ -165,8 +165,8 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
   uint64_t until;
   Fiber *f;
   if (!res_may_step(L, r)) return res_give(L, r, mode, 0);
-  until = r->deadline < r->limit ? r->deadline : r->limit;
   for (;;) {
+    until = r->deadline < r->limit ? r->deadline : r->limit;
     step = lc_stream_step(r->s, pulled);
     if (step != STREAM_END && r->limit != LC_NEVER && lc_now() >= r->limit)
       return res_expired(L, r);
@@ -187,6 +187,7 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
       case STREAM_WAIT:
         if (mode == MODE_POLL || lc_now() >= r->deadline)
           return res_give(L, r, mode, -1);
+        if (r->s->pause != 0 && r->s->pause < until) until = r->s->pause;
         f = lc_wait_fiber(r->home, L);
         if (f == NULL) lc_wait_block(L, r->home, &lc_wait_stream, r->s, until);
         else if (lc_stream_listen(r->s, &f->waiter)) {

@@ -10,6 +10,11 @@
 /* A source that takes longer than this for an item is slow: it is not asked
 ** again while a result is ready, and nothing waits for the item after. */
 #define SLOW_US 20
+/* Where a pull takes so long, a tenth of that time is given to what is on its way,
+** if tasks are quick enough for it to come: so it is not late by a whole pull.
+** At most PAUSE_NS. */
+#define LONG_US 200
+#define PAUSE_NS 2000000u
 /* Empty batches that a stream keeps. */
 #define SPARE_MOST 8
 
@@ -218,6 +223,13 @@ static Entry *stream_add (Stream *s, Call *call) {
   return e;
 }
 
+/* A pull took `us`: when the next one may begin. */
+static uint64_t stream_pause (const Stream *s, uint64_t us) {
+  uint64_t ns = us * 1000 / 10;
+  if (us < LONG_US || s->task_ns > (double)ns) return 0;
+  return lc_now() + (ns < PAUSE_NS ? ns : PAUSE_NS);
+}
+
 /* Items were added: the batch goes when it is time. */
 static void stream_added (Stream *s) {
   uint64_t now = lc_ticks();
@@ -228,6 +240,8 @@ static void stream_added (Stream *s) {
   }
   b = s->open;
   s->slow = now - s->asked > SLOW_US * LC_TICKS_PER_US;
+  s->pause = s->slow ? stream_pause(s, (now - s->asked) / LC_TICKS_PER_US) : 0;
+  s->paused = 0;
   s->asked = now;
   if (b->n >= s->size || s->slow) lc_stream_flush(s);
   else if (b->msg.len >= BATCH_BYTES) {
@@ -403,6 +417,14 @@ static int stream_had_burst (const Stream *s, int pulled, uint64_t now) {
                                 || now - s->burst_at > LC_BATCH_TICKS));
 }
 
+/* What is on its way goes before the next pull. */
+static int stream_pauses (Stream *s, int ready) {
+  if (s->pause == 0 || ready || s->finished == s->pulled) return 0;
+  if (s->paused && lc_now() >= s->pause) return 0;
+  s->paused = 1;
+  return 1;
+}
+
 StreamStep lc_stream_step (Stream *s, int pulled) {
   int ready;
   uint64_t now = lc_ticks();
@@ -418,6 +440,8 @@ StreamStep lc_stream_step (Stream *s, int pulled) {
     s->burst_at = now;
   }
   if (!(ready && stream_had_burst(s, pulled, now)) && stream_may_pull(s)) {
+    if (stream_pauses(s, ready)) return STREAM_WAIT;
+    s->pause = 0;
     s->asked = now;
     return STREAM_PULL;
   }

@@ -121,6 +121,9 @@ struct Stream {
   uint64_t asked;             /* lc_ticks when it last said PULL, or a put was
                               ** done */
   int slow;                   /* that pull took long: what is ready goes first */
+  uint64_t pause;             /* what is on its way may come until then, in
+                              ** lc_now's time, before the next pull; 0: no */
+  int paused;                 /* somebody was told to wait for that */
   uint64_t burst, burst_at;   /* the pulls since a result was asked for: `pulled`
                               ** and lc_ticks when they began */
   size_t size;                /* items that a batch should have now */
@@ -148,7 +151,7 @@ void lc_stream_release (Stream *s);
 typedef enum StreamStep {
   STREAM_PULL,        /* pull: then put or exhaust, and step again */
   STREAM_READY,       /* take one entry */
-  STREAM_WAIT,        /* wait, and step again */
+  STREAM_WAIT,        /* wait, until `pause` if that is not 0, and step again */
   STREAM_END,         /* all is handed over */
   STREAM_BROKEN       /* the pool is closed or failed: ask it why */
 } StreamStep;
