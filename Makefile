@@ -147,7 +147,7 @@ MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:
-.PHONY: all host module lib c-examples amalgamation specs-dist outside run test check bench bench-value install uninstall clean \
+.PHONY: all host module lib c-examples amalgamation specs-dist outside run test check bench bench-value bench-plot install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
 	cppcheck tidy analyze locks coverage memcheck helgrind oom \
@@ -279,8 +279,11 @@ run: setup-build
 	$(lacus) examples/wordcount.lua
 
 bench: setup-test
-	@$(MAKE) all
-	$(spec_env) $(lacus) bench/run.lua
+	@$(MAKE) all $(BUILD)/bench/bare
+	$(spec_env) LACUS_BARE=$(BUILD)/bench/bare $(lacus) bench/run.lua
+
+bench-plot: host
+	$(lacus) bench/plot.lua
 
 bench-value: $(filter %/value,$(bench_bin))
 	$<

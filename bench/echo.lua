@@ -73,7 +73,11 @@ return function(lib)
       ours = function() return lib.time(TIMES, pooled, pool, value) end,
       copied = not plain and function() return lib.time(TIMES, copied, value) end or nil,
       luv = uv and there and function() return lib.time(TIMES, luv, uv, cjson, value) end or nil,
+      bare = plain and function() return 2 * (lib.bare("memcpy", #value) or 0) end or nil,
     })
+    if t.bare and t.bare > 0 then
+      lib.row { question = what, ours = t.ours, rival = "memcpy, twice", theirs = t.bare }
+    end
     if t.copied then
       lib.row { question = what, ours = t.ours, rival = "two deep copies in plain Lua", theirs = t.copied }
     end

@@ -92,6 +92,23 @@ function M.stock()
   return M.skip("stock Lua", lua .. " does not run")
 end
 
+--- What the machine itself takes, in seconds: see bare.c. nil when that was not built.
+---@param question "spawn"|"handoff"|"memcpy"
+---@param n integer
+function M.bare(question, n)
+  local out = M.child(os.getenv "LACUS_BARE" or "build/bench/bare", question, tostring(n))
+  return tonumber(out) or M.skip("bare threads and memcpy", "build/bench/bare is not built (make bench builds it)")
+end
+
+--- A figure of bench/rivals.py, in seconds, or nil.
+---@param ... string|integer
+function M.python(...)
+  local words = { ... }
+  for i, word in ipairs(words) do words[i] = tostring(word) end
+  local out = M.child("python3", "bench/rivals.py", table.unpack(words))
+  return tonumber(out) or M.skip("Python's pools", "python3 does not run")
+end
+
 --- Says why a rival is missing. Gives nil.
 function M.skip(name, why)
   if not M.skipped[name] then table.insert(M.skipped, name .. ": " .. why) end
@@ -99,6 +116,8 @@ function M.skip(name, why)
 end
 
 local function show(x, unit)
+  if unit == "bytes" and x < 10240 then return ("%.0f bytes"):format(x) end
+  if unit == "bytes" and x < 1024 * 1024 then return ("%.1f KiB"):format(x / 1024) end
   if unit == "bytes" then return ("%.2f MiB"):format(x / 1024 / 1024) end
   if x < 1e-6 then return ("%.0f ns"):format(x * 1e9) end
   if x < 1e-3 then return ("%.1f us"):format(x * 1e6) end

@@ -40,8 +40,18 @@ return function(lib)
     map = function() return lib.each(300, 0, function() one_map(pool) end) end,
     luv_busy = uv and function() return lib.each(1000, 0, trip) end,
     luv_idle = uv and function() return lib.each(300, asleep, trip) end,
+    bare = function() return lib.bare("handoff", 3000) or 0 end,
+    python = function() return lib.python("trip", 500) or 0 end,
     call = function() return lib.each(1000, 0, function() return double(21) end) end,
   })
+  if t.bare > 0 then
+    lib.row { question = "round trip of one task, workers awake", ours = t.busy,
+      rival = "a bare hand-off, there and back", theirs = t.bare, goal = 3 }
+  end
+  if t.python > 0 then
+    lib.row { question = "round trip of one task, workers awake", ours = t.busy,
+      rival = "Python, concurrent.futures", theirs = t.python }
+  end
   if not uv then
     lib.row { question = "round trip of one task, workers awake", ours = t.busy,
       rival = "a call, no pool", theirs = t.call }

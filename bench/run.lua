@@ -6,7 +6,8 @@
 -- repeats that take turns. Prints a table and writes build/bench.json; what is not
 -- installed is named and left out.
 
-local QUESTIONS = { "tiny", "roundtrip", "echo", "mandelbrot", "memory", "single" }
+local QUESTIONS = { "tiny", "others", "medium", "roundtrip", "echo", "mandelbrot", "trees", "start", "flat", "memory",
+  "single" }
 
 local lib = dofile "bench/lib.lua"
 local now = require "lacus".now

@@ -78,9 +78,17 @@ return function(lib)
     range = function() return lib.time(some, mapped, pool, lacus.range(1, some), some) end,
     single = uv and function() return lib.time(few, luv_single, uv, few) end,
     packed = uv and function() return lib.time(many, luv_packed, uv, many) end,
+    imap = function() return lib.python("imap", 256, some) or 0 end,
+    futures = function() return lib.python("futures", 256, some) or 0 end,
   })
   lib.row { question = "a tiny task, from a coroutine", ours = t.coroutine,
     rival = "the loop without a pool", theirs = t.bare, goal = 1.5 }
+  if t.imap > 0 then
+    lib.row { question = "a tiny task, from lacus.range", ours = t.range,
+      rival = "Python, imap_unordered, chunks of 256", theirs = t.imap }
+    lib.row { question = "a tiny task, from lacus.range", ours = t.range,
+      rival = "Python, concurrent.futures, of 256", theirs = t.futures }
+  end
   if not uv then return end
   lib.row { question = "a tiny task, from lacus.range", ours = t.range,
     rival = "luv, one item a message", theirs = t.single, goal = 1 / 8 }

@@ -1,0 +1,125 @@
+/*
+** bare.c: what the machine itself takes: the rivals of which nothing can be cut.
+**
+**   bare spawn N         seconds for each of N threads, created and joined
+**   bare handoff N       median seconds of a bare hand-off to another thread and
+**                        back: a mutex and a condition, nothing else
+**   bare memcpy BYTES    median seconds of one copy, between pages in use
+*/
+#define _POSIX_C_SOURCE 200809L
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { ROUNDS = 51, THREADS = 256 };
+
+static double now (void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int by_size (const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return x < y ? -1 : x > y;
+}
+
+static double median (double *list, size_t n) {
+  qsort(list, n, sizeof(double), by_size);
+  return list[n / 2];
+}
+
+/* ---- threads ---- */
+
+static void *nothing (void *p) { return p; }
+
+static double spawn (int n) {
+  double list[ROUNDS];
+  pthread_t t[THREADS];
+  int i, k;
+  if (n > THREADS) n = THREADS;
+  for (k = 0; k < ROUNDS; k++) {
+    double begun = now();
+    for (i = 0; i < n; i++)
+      if (pthread_create(&t[i], NULL, nothing, NULL) != 0) exit(1);
+    for (i = 0; i < n; i++) pthread_join(t[i], NULL);
+    list[k] = (now() - begun) / n;
+  }
+  return median(list, ROUNDS);
+}
+
+/* ---- a hand-off ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int turn;          /* 0: ours, 1: the other's, 2: the end */
+
+static void *other (void *p) {
+  pthread_mutex_lock(&lock);
+  while (turn != 2) {
+    if (turn == 1) {
+      turn = 0;
+      pthread_cond_signal(&changed);
+    }
+    else pthread_cond_wait(&changed, &lock);
+  }
+  pthread_mutex_unlock(&lock);
+  return p;
+}
+
+static double handoff (int n) {
+  double *list = (double *)calloc((size_t)n, sizeof(double)), m;
+  pthread_t t;
+  int i;
+  if (list == NULL || pthread_create(&t, NULL, other, NULL) != 0) exit(1);
+  pthread_mutex_lock(&lock);
+  for (i = 0; i < n; i++) {
+    double begun = now();
+    turn = 1;
+    pthread_cond_signal(&changed);
+    while (turn != 0) pthread_cond_wait(&changed, &lock);
+    list[i] = now() - begun;
+  }
+  turn = 2;
+  pthread_cond_signal(&changed);
+  pthread_mutex_unlock(&lock);
+  pthread_join(t, NULL);
+  m = median(list, (size_t)n);
+  free(list);
+  return m;
+}
+
+/* ---- bytes ---- */
+
+static double copy (size_t n) {
+  double list[ROUNDS];
+  char *from = (char *)malloc(n), *to = (char *)malloc(n);
+  volatile char seen = 0;
+  int k;
+  if (from == NULL || to == NULL) exit(1);
+  memset(from, 'x', n);
+  memset(to, 'y', n);
+  for (k = 0; k < ROUNDS; k++) {
+    double begun = now();
+    memcpy(to, from, n);
+    seen = to[n - 1];
+    list[k] = now() - begun;
+    from[k % n] = seen;
+  }
+  free(from);
+  free(to);
+  return median(list, ROUNDS);
+}
+
+int main (int argc, char **argv) {
+  int n = argc == 3 ? atoi(argv[2]) : 0;
+  if (n < 1) fprintf(stderr, "usage: bare spawn|handoff|memcpy N\n");
+  else if (strcmp(argv[1], "spawn") == 0) printf("%.9f\n", spawn(n));
+  else if (strcmp(argv[1], "handoff") == 0) printf("%.9f\n", handoff(n));
+  else if (strcmp(argv[1], "memcpy") == 0) printf("%.9f\n", copy((size_t)n));
+  else n = 0;
+  return n < 1;
+}

@@ -1,0 +1,76 @@
+-- medium.lua: tasks that take a while. Are the workers busy with tasks of 20 us? How
+-- long is a result held up when slow tasks are mixed among quick ones? And does a slow
+-- source get each result before it yields the next item?
+
+local lacus = require "lacus"
+
+-- About 20 us of computing; how many rounds that is, is found out first.
+local function work(rounds)
+  local x = 0
+  for i = 1, rounds do x = (x * 31 + i) % 1000003 end
+  return x
+end
+
+local function calibrate(lib)
+  local rounds = 10000
+  local t = lib.each(51, 0, function() work(rounds) end)
+  return math.max(1, math.floor(rounds * 20e-6 / t))
+end
+
+-- Slow ones spin on the clock. When it was finished, by the clock of the process.
+local function mixed(i)
+  local now = require "lacus".now
+  if i % 100 == 50 then
+    local till = now() + 5e-3
+    while now() < till do end  -- luacheck: ignore 542
+  end
+  return now()
+end
+
+-- How long a finished result took to be in the loop: all but one in a hundred of them
+-- less than that. (The rest is what else the machine does.)
+local function held_up(pool)
+  local list = {}
+  for _, finished in pool:map(lacus.range(1, 2000), mixed) do list[#list + 1] = lacus.now() - finished end
+  table.sort(list)
+  return list[#list * 99 // 100]
+end
+
+-- How late, on average, a result is behind its item, from a source of 10 ms an item.
+local function answered(pool)
+  local begun, sum, n = {}, 0, 20
+  local source = function()
+    for i = 1, n do
+      local till = lacus.now() + 10e-3
+      while lacus.now() < till do end  -- luacheck: ignore 542
+      begun[i] = lacus.now()
+      coroutine.yield(i)
+    end
+  end
+  for i in pool:map(source, function(x) return x end) do sum = sum + lacus.now() - begun[i] end
+  return sum / n
+end
+
+return function(lib)
+  local pool <close> = lacus.pool(lib.workers)
+  local n, rounds = 10000, calibrate(lib)
+  local t = lib.medians(5, {
+    ours = function()
+      return lib.time(n, function()
+        local source = function() for _ = 1, n do coroutine.yield(rounds) end end
+        for _ in pool:map(source, work) do end  -- luacheck: ignore 542
+      end)
+    end,
+    serial = function()
+      return lib.time(n, function() for _ = 1, n do work(rounds) end end)
+    end,
+    held_up = function() return held_up(pool) end,
+    answered = function() return answered(pool) end,
+  })
+  lib.row { question = "a task of 20 us", ours = t.ours, rival = "the loop, shared out without cost",
+    theirs = t.serial / lib.workers, goal = 1 / 0.95 }
+  lib.row { question = "a result among tasks of 5 ms waits, 99 in 100", ours = t.held_up, rival = "one such task",
+    theirs = 5e-3, goal = 1 }
+  lib.row { question = "a result of a source of 10 ms comes after", ours = t.answered, rival = "its next item",
+    theirs = 10e-3, goal = 1 }
+end
