@@ -260,7 +260,7 @@ static int pool_open (lacus_pool *p, lacus_error *err) {
   o.p = p;
   o.init = p->o.init;
   lc_message_init(&o.env, p->mem);
-  if (lc_home_init(&p->home, p->mem) && open_prepare(&o, err)) {
+  if (lc_home_init(&p->home, p->mem, 0) && open_prepare(&o, err)) {
     snprintf(err->text, sizeof err->text, "not enough memory");
     open_pool(&o, err);
   }

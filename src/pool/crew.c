@@ -13,6 +13,7 @@ PoolWorker *lc_crew_hire (Pool *p, int id, int *err) {
   pw->w.host = &p->host;
   pw->w.mem = p->mem;
   pw->w.memory = p->memory;
+  pw->w.cpus = p->cpus;
   pw->w.fibers.mem = p->mem;
   pw->w.fibers.size = lc_run_fiber_size();
   pw->w.fibers.ready = p->host.ready;

@@ -99,6 +99,7 @@ struct Pool {
   WorkerHost host;
   Message env;                /* read by all workers; nobody writes */
   uint64_t spin_ns;
+  int cpus;                   /* that the process may use */
   int inlined;                /* one worker, without a thread: its tasks run
                               ** on the home's thread while that waits */
   size_t stack;               /* of a worker's thread; 0: the system's */

@@ -57,13 +57,13 @@ static int home_gc (lua_State *L) {
   return 0;
 }
 
-int lc_home_init (Home *h, Mem *mem) {
+int lc_home_init (Home *h, Mem *mem, int cpus) {
   memset((void *)h, 0, sizeof(Home));
   h->mem = mem;
   h->has_lock = lc_mutex_init(&h->lock) == 0;
   h->has_parker = lc_parker_init(&h->parker) == 0;
   h->has_reports_lock = lc_mutex_init(&h->reports_lock) == 0;
-  h->cpus = h->workers = lc_cpus();
+  h->cpus = h->workers = cpus > 0 ? cpus : lc_cpus();   /* reads files */
   h->spin_ns = h->cpus > 1 ? HOME_SPIN_NS : 0;
   return h->has_lock && h->has_parker && h->has_reports_lock;
 }
@@ -108,7 +108,8 @@ static Home *home_new (lua_State *L, Worker *worker) {
   lua_pushliteral(L, "lacus.home");
   lua_setfield(L, -2, "__name");
   lua_setmetatable(L, -2);
-  able = lc_home_init(h, worker != NULL ? worker->mem : home_memory(L));
+  able = lc_home_init(h, worker != NULL ? worker->mem : home_memory(L),
+                      worker != NULL ? worker->cpus : 0);
   h->worker = worker;
   h->owns_mem = worker == NULL;
   h->workers = home_workers(L, h->cpus);

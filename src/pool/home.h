@@ -90,9 +90,10 @@ void lc_home_set_memory (lua_State *L, MemFn fn, void *ud);
 
 /*
 ** A home without a Lua state: that of a pool which a C host opens. `mem`
-** outlives it. 0 when the system gives no lock. It must be ended in either case.
+** outlives it. `cpus` are known to be so many; 0: they are not. 0 when the system
+** gives no lock. It must be ended in either case.
 */
-int lc_home_init (Home *h, Mem *mem);
+int lc_home_init (Home *h, Mem *mem, int cpus);
 /* Stops, joins and frees its pools, and says what was reported (unless `say` is
 ** NULL). The caller's thread stands for its own. */
 void lc_home_end (Home *h, void (*say) (void *ud, const char *text), void *ud);

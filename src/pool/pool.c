@@ -395,6 +395,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   lc_post_host(&p->host);
   p->spin_ns = home->spin_ns;
   p->default_workers = home->workers;
+  p->cpus = home->cpus;
   lc_message_init(&p->env, home->mem);
   if (p->hooks.hold != NULL) p->hooks.hold(p->hooks.ud);
   return p;

@@ -51,6 +51,7 @@ struct Worker {
   Mem *mem;
   size_t stack;                /* of the thread, bytes; 0: the system's */
   size_t memory;               /* that its state may hold, bytes; 0: all */
+  int cpus;                    /* that the process may use, as its opener knows */
   Thread thread;
   Parker parker;
   Interrupt interrupt;
