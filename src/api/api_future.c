@@ -198,13 +198,12 @@ int lacus_future_wait (lacus_future *f, double seconds) {
 static int future_values (lua_State *L) {
   Future *f = ((lacus_future *)lua_touserdata(L, 1))->f;
   Home *home = lc_api_home(L);
-  const Batch *b = f->result;
   lua_settop(L, 0);
   switch (lc_future_state(f)) {
     case FUTURE_DONE:
-      return lc_entry_push(L, home->codec, b, &b->entries[0]);
+      return lc_entry_push(L, home->codec, f->words, &f->result);
     case FUTURE_FAILED:
-      lc_lib_push_error(L, home->codec, &b->entries[0], b);
+      lc_lib_push_error(L, home->codec, &f->result, f->words);
       break;
     default:
       lua_pushliteral(L, "the task was cancelled");

@@ -102,10 +102,10 @@ void lc_lib_error_private (lua_State *L);
 
 /*
 ** Pushes the error object of a failed task: `e` is an ENTRY_FAULT or an
-** ENTRY_NOMEM of `b`. May raise (memory).
+** ENTRY_NOMEM, `m` where its records are. May raise (memory).
 */
 void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
-                        const Batch *b);
+                        const Message *m);
 
 /* Raises the error object on top, which then knows where it was asked for: the
 ** stack from `level` on, as luaL_traceback counts. */

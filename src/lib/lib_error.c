@@ -109,10 +109,10 @@ void lc_lib_make_error (lua_State *L, const char *kind, uint64_t index) {
 }
 
 /* The second record: what was sent. */
-static void err_items (lua_State *L, Codec *c, const Batch *b, size_t *at,
+static void err_items (lua_State *L, Codec *c, const Message *m, size_t *at,
                        int object) {
   int first = lua_gettop(L) + 1, i;
-  int n = lc_decode(L, c, &b->msg, at);
+  int n = lc_decode(L, c, m, at);
   if (n == 0) return;
   luaL_checkstack(L, 3, NULL);
   lua_createtable(L, n, 1);
@@ -128,7 +128,7 @@ static void err_items (lua_State *L, Codec *c, const Batch *b, size_t *at,
 }
 
 void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
-                        const Batch *b) {
+                        const Message *m) {
   size_t at = e->at;
   int object, first;
   luaL_checkstack(L, 8, NULL);
@@ -147,13 +147,13 @@ void lc_lib_push_error (lua_State *L, Codec *c, const Entry *e,
     err_new(L, "", e->index);
     object = lua_gettop(L);
     first = object + 1;
-    lc_decode(L, c, &b->msg, &at);
+    lc_decode(L, c, m, &at);
     lua_setfield(L, object, "value");
     lua_settop(L, first + 2);
     lua_setfield(L, object, "traceback");
     lua_setfield(L, object, "message");
     lua_setfield(L, object, "kind");
-    err_items(L, c, b, &at, object);
+    err_items(L, c, m, &at, object);
     lua_settop(L, object);
   }
   if (e->attempt > 1) {

@@ -105,13 +105,12 @@ static int fut_raise (lua_State *L, const char *kind, const char *message) {
 }
 
 static int fut_values (lua_State *L, Home *home, Future *f) {
-  const Batch *b = f->result;
   switch (lc_future_state(f)) {
     case FUTURE_DONE:
       lua_settop(L, 1);
-      return lc_entry_push(L, home->codec, b, &b->entries[0]);
+      return lc_entry_push(L, home->codec, f->words, &f->result);
     case FUTURE_FAILED:
-      lc_lib_push_error(L, home->codec, &b->entries[0], b);
+      lc_lib_push_error(L, home->codec, &f->result, f->words);
       return lc_lib_raise(L, 1);
     default:
       return fut_raise(L, "cancelled", "the task was cancelled");

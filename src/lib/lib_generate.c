@@ -101,11 +101,11 @@ static int rem_take (lua_State *L, Remote *g) {
   g->asked = 0;
   if (e->kind == ENTRY_FAULT || e->kind == ENTRY_NOMEM
       || e->kind == ENTRY_LOST) {
-    lc_lib_push_error(L, g->home->codec, e, b);
+    lc_lib_push_error(L, g->home->codec, e, &b->msg);
     return LC_GEN_FAILED;
   }
   if (e->last) return LC_GEN_END;
-  return lc_entry_push(L, g->home->codec, b, e);
+  return lc_entry_push(L, g->home->codec, &b->msg, e);
 }
 
 static uint64_t rem_until (const Remote *g) {

@@ -22,7 +22,7 @@ static int res_decode_protected (lua_State *L) {
   const Batch *b = (const Batch *)lua_touserdata(L, 2);
   const Entry *e = (const Entry *)lua_touserdata(L, 3);
   lua_settop(L, 0);
-  return lc_entry_push(L, r->home->codec, b, e);
+  return lc_entry_push(L, r->home->codec, &b->msg, e);
 }
 
 /*
@@ -61,7 +61,7 @@ static int res_take (lua_State *L, Results *r) {
   if (e->kind == ENTRY_VALUES) ok = res_push_values(L, r, e, b);
   else {
     ok = 0;
-    lc_lib_push_error(L, r->home->codec, e, b);
+    lc_lib_push_error(L, r->home->codec, e, &b->msg);
   }
   if (!ok) {
     if (r->on_error == ONERROR_RAISE) lc_lib_raise(L, 1);

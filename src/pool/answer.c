@@ -110,7 +110,7 @@ void lc_answer_fault (lua_State *L, Run *r, const char *kind) {
   int at = lua_gettop(L) - 2, n = 0, given;
   int decodes = r->phase != PHASE_DECODE;
   r->phase = PHASE_FAULT;
-  if (decodes) n = lc_entry_push(L, lc_kit_codec(r), r->in, item);
+  if (decodes) n = lc_entry_push(L, lc_kit_codec(r), &r->in->msg, item);
   given = n > 0 && item->call == NULL;               /* its function */
   if (lc_fault_write(L, lc_kit_codec(r), m, kind, at, at + 3 + given, n - given))
     lc_answer_add(r, record, ENTRY_FAULT);

@@ -29,28 +29,6 @@ void lc_batch_free (Batch *b) {
   lc_mem_free(b->mem, b, sizeof(Batch));
 }
 
-/* A failure to shrink only leaves it as it is. */
-void lc_batch_trim (Batch *b) {
-  Message *m = &b->msg;
-  if (b->cap > b->n && b->n > 0) {
-    Entry *e = (Entry *)lc_mem_resize(b->mem, b->entries,
-                 b->cap * sizeof(Entry), b->n * sizeof(Entry));
-    if (e != NULL) {
-      b->entries = e;
-      b->cap = b->n;
-    }
-  }
-  if (m->len == 0) lc_message_clear(m, 0);
-  else if (m->cap > m->len + m->len / 4) {
-    unsigned char *p = (unsigned char *)lc_mem_resize(m->mem, m->bytes,
-                                                      m->cap, m->len);
-    if (p != NULL) {
-      m->bytes = p;
-      m->cap = m->len;
-    }
-  }
-}
-
 int lc_batch_reserve (Batch *b, size_t n) {
   size_t cap = b->cap > 0 ? b->cap : 1;
   Entry *entries;
@@ -84,9 +62,9 @@ Batch *lc_batch_again (const Batch *b, size_t first, size_t end) {
   return copy;
 }
 
-int lc_entry_push (lua_State *L, Codec *c, const Batch *b, const Entry *e) {
+int lc_entry_push (lua_State *L, Codec *c, const Message *m, const Entry *e) {
   size_t at = e->at;
-  if (e->form == FORM_RECORD) return lc_decode(L, c, &b->msg, &at);
+  if (e->form == FORM_RECORD) return lc_decode(L, c, m, &at);
   luaL_checkstack(L, 1, NULL);
   lc_entry_value(L, e);
   return 1;

@@ -83,8 +83,6 @@ Batch *lc_batch_new (Mem *mem);
 /* Empty, ready for the next round. */
 void lc_batch_clear (Batch *b);
 void lc_batch_free (Batch *b);
-/* It is to be kept for long: gives back room that it does not use. */
-void lc_batch_trim (Batch *b);
 
 /* Room for `n` entries in all; 0 without memory. */
 int lc_batch_reserve (Batch *b, size_t n);
@@ -139,8 +137,8 @@ static inline void lc_entry_value (lua_State *L, const Entry *e) {
   }
 }
 
-/* Pushes the values of its first record, wherever that is, and gives their
-** number. As lc_decode, it makes its room, and may raise. */
-int lc_entry_push (lua_State *L, Codec *c, const Batch *b, const Entry *e);
+/* Pushes the values of its first record, in `m` (which may be NULL for an entry
+** that holds its value) or not, and gives their number. As lc_decode, it makes its room, and may raise. */
+int lc_entry_push (lua_State *L, Codec *c, const Message *m, const Entry *e);
 
 #endif

@@ -1,8 +1,14 @@
 #include "future.h"
 
+static void future_drop_words (Mem *mem, Message *words) {
+  if (words == NULL) return;
+  lc_message_drop(words);
+  lc_mem_free(mem, words, sizeof(Message));
+}
+
 static void future_free (Shared *s) {
   Future *f = lc_future_from(s);
-  lc_batch_free(f->result);
+  future_drop_words(f->mem, f->words);
   lc_mutex_free(&f->lock);
   lc_mem_free(f->mem, f, sizeof(Future));
 }
@@ -12,7 +18,8 @@ static void future_free (Shared *s) {
 ** takes itself off the list knows that nobody touches its node any more. 0 if
 ** it had ended.
 */
-static int future_end (Future *f, FutureState state, Batch *result) {
+static int future_end (Future *f, FutureState state, const Entry *result,
+                       Message *words) {
   FutureState is;
   WaitNode *n;
   lc_mutex_lock(&f->lock);
@@ -22,8 +29,9 @@ static int future_end (Future *f, FutureState state, Batch *result) {
     return 0;
   }
   if (state == FUTURE_CANCELLED) lc_sink_cancel(&f->sink);
-  f->result = result;
-  /* release: orders `result` before the state that announces it. */
+  if (result != NULL) f->result = *result;
+  f->words = words;
+  /* release: orders both before the state that announces it. */
   atomic_store_explicit(&f->state, state, memory_order_release);
   while ((n = f->waiters) != NULL) {
     lc_wait_remove(n);
@@ -36,13 +44,29 @@ static int future_end (Future *f, FutureState state, Batch *result) {
   return 1;
 }
 
+/* What was written goes from `b` to a block of its own: NULL, if there is
+** something left without memory. */
+static Message *future_take_words (Mem *mem, Batch *b) {
+  Message *words = NULL;
+  if (b->msg.len == 0) return NULL;
+  words = (Message *)lc_mem_alloc(mem, sizeof(Message));
+  if (words == NULL) return NULL;
+  lc_message_trim(&b->msg);
+  *words = b->msg;
+  lc_message_init(&b->msg, words->mem);
+  return words;
+}
+
 static void future_deliver (Sink *k, Batch *b) {
   Future *f = (Future *)(void *)k;
-  int kind = b->entries[0].kind;
+  Entry *e = &b->entries[0];
+  Message *words = future_take_words(f->mem, b);
   b->sink = NULL;
-  lc_batch_trim(b);
-  if (!future_end(f, kind == ENTRY_VALUES ? FUTURE_DONE : FUTURE_FAILED, b))
-    lc_batch_free(b);
+  if (b->msg.len > 0) e->kind = ENTRY_NOMEM;
+  if (!future_end(f, e->kind == ENTRY_VALUES ? FUTURE_DONE : FUTURE_FAILED, e,
+                  words))
+    future_drop_words(f->mem, words);
+  lc_batch_free(b);
   lc_future_release(f);
 }
 
@@ -56,7 +80,7 @@ static void future_started (Sink *k) {
 
 /* Its task was dropped: by a worker that ends, or from the queue. */
 static void future_lost (Sink *k) {
-  future_end((Future *)(void *)k, FUTURE_CANCELLED, NULL);
+  future_end((Future *)(void *)k, FUTURE_CANCELLED, NULL, NULL);
 }
 
 const SinkKind lc_future_kind = {
@@ -117,5 +141,5 @@ void lc_future_unlisten (Future *f, WaitNode *n) {
 }
 
 int lc_future_cancel (Future *f) {
-  return future_end(f, FUTURE_CANCELLED, NULL);
+  return future_end(f, FUTURE_CANCELLED, NULL, NULL);
 }

@@ -45,7 +45,9 @@ typedef struct Future {
   Mutex lock;
   WaitNode *waiters;
   /* written once, before state says so */
-  Batch *result;              /* its one entry; NULL unless DONE or FAILED */
+  Entry result;               /* if DONE or FAILED... */
+  Message *words;             /* ...and where its record is; NULL: it has none.
+                              ** The batch is not kept: it is three times that */
 } Future;
 
 extern const SinkKind lc_future_kind;

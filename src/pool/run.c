@@ -91,7 +91,7 @@ static int run_continue (lua_State *co, int status, lua_KContext ctx) {
 /* Pushes the function and its arguments; gives the number of arguments. */
 static int run_push_call (lua_State *co, Run *r, const Entry *e) {
   if (e->call == NULL) {             /* its first value is the function */
-    int n = lc_entry_push(co, lc_kit_codec(r), r->in, e);
+    int n = lc_entry_push(co, lc_kit_codec(r), &r->in->msg, e);
     if (lua_type(co, -n) == LUA_TSTRING) {
       lua_pushvalue(co, -n);
       lc_call_resolve(co);
@@ -106,7 +106,7 @@ static int run_push_call (lua_State *co, Run *r, const Entry *e) {
   }
   lua_pushvalue(co, FUNCTION);
   if (e->form == FORM_RECORD)
-    return lc_entry_push(co, lc_kit_codec(r), r->in, e);
+    return lc_entry_push(co, lc_kit_codec(r), &r->in->msg, e);
   lc_entry_value(co, e);
   return 1;
 }

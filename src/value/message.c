@@ -30,6 +30,16 @@ void lc_message_clear (Message *m, size_t keep) {
   }
 }
 
+/* A failure to shrink only leaves it as it is. */
+void lc_message_trim (Message *m) {
+  unsigned char *p;
+  if (m->len == 0 || m->cap <= m->len + m->len / 4) return;
+  p = (unsigned char *)lc_mem_resize(m->mem, m->bytes, m->cap, m->len);
+  if (p == NULL) return;
+  m->bytes = p;
+  m->cap = m->len;
+}
+
 void lc_message_drop (Message *m) {
   lc_message_clear(m, 0);
 }

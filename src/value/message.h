@@ -33,6 +33,9 @@ void lc_message_init (Message *m, Mem *mem);
 ** the next use, so that a stream of messages allocates nothing. */
 void lc_message_clear (Message *m, size_t keep);
 
+/* It is to be kept for long: gives back room that it does not use, if it can. */
+void lc_message_trim (Message *m);
+
 /* Releases everything it holds; the struct itself is the caller's. */
 void lc_message_drop (Message *m);
 
