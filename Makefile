@@ -150,8 +150,8 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all host module lib c-examples amalgamation specs-dist outside run test check bench bench-value install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
-	cppcheck tidy analyze locks coverage memcheck helgrind oom \
-	model \
+	cppcheck tidy analyze locks coverage memcheck helgrind oom fuzz-api \
+	soak model \
 	warn-gcc warn-clang cplusplus print-sources testes install-host always
 
 say = $(if $(V),,@echo '  $(1)' '$(2)';)
@@ -470,6 +470,11 @@ fuzz: $(fuzz_bin)
 	    -artifact_prefix=$$f. $$f.corpus || status=1; \
 	  done; exit $$status
 
+# Random programs over the API, against a model: SECONDS=n SEED=n; any BUILD.
+fuzz-api: host
+	@SECONDS=$(SECONDS) SEED=$(SEED) LIMIT=$$(( $(SECONDS) + 600 )) TALLY='$(or $(TALLY),build/tally/last)' \
+	  tools/tally tests fuzz-api $(lua_exe) tools/fuzz_api.lua $(lacus)
+
 # ---- installing --------------------------------------------------------------------------
 
 installed := host module lib
@@ -540,6 +545,8 @@ help:
 	@echo 'make specs-host SPEC=spec/x_spec.lua SPEC_FLAGS="--filter=word"'
 	@echo 'make fuzz       SECONDS=seconds a target; needs clang'
 	@echo 'make testes     TESTES=folder of Lua'"'"'s own tests (docs/lua-tests.md)'
+	@echo 'make fuzz-api   random programs over the API       SECONDS=n SEED=n'
+	@echo 'make soak       everything at once, for MINUTES=n'
 	@echo 'make oom        failure injection   ROUNDS=n a kind, SEED=n, or OOM=all'
 	@echo 'make coverage   lines and branches of src/: build/coverage/html'
 	@echo 'make memcheck   valgrind over the C tests and some specs; helgrind'
