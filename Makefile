@@ -475,6 +475,12 @@ fuzz-api: host
 	@SECONDS=$(SECONDS) SEED=$(SEED) LIMIT=$$(( $(SECONDS) + 600 )) TALLY='$(or $(TALLY),build/tally/last)' \
 	  tools/tally tests fuzz-api $(lua_exe) tools/fuzz_api.lua $(lacus)
 
+# Everything at once, on more workers than processors, and on one: see tools/soak.lua.
+MINUTES ?= 2
+soak: host
+	@MINUTES=$(MINUTES) LIMIT=$$(( $(MINUTES) * 60 + 600 )) TALLY='$(or $(TALLY),build/tally/last)' \
+	  tools/tally tests soak $(lua_exe) tools/soak.lua $(lacus)
+
 # ---- installing --------------------------------------------------------------------------
 
 installed := host module lib

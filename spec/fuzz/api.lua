@@ -494,7 +494,8 @@ ops.close_results = with_stream(function(s)
 end)
 ops.collect = with_stream(function(s)
   unspin()
-  if s.done or next(s.at) or next(s.over) or s.mode ~= "skip" or s.timeout or s.deadline or s.fails or s.pool.closed then return end
+  if s.done or next(s.at) or next(s.over) or s.mode ~= "skip" then return end
+  if s.timeout or s.deadline or s.fails or s.pool.closed then return end
   say("collect", s.total)
   local got = s.results:collect()
   s.done = true
@@ -540,7 +541,8 @@ local function gen_step(g)
     check(g.pool.closed or g.plan.fails and g.at == g.plan.n, "a generator raised", more)
   elseif not more then
     g.done = true
-    check(g.pool.closed or not g.echoes and not g.plan.fails and g.at == g.plan.n, "a generator ended at", g.at, "of", g.plan.n)
+    check(g.pool.closed or not g.echoes and not g.plan.fails and g.at == g.plan.n,
+      "a generator ended at", g.at, "of", g.plan.n)
   else
     g.at = g.at + 1
     local want = g.plan.v + g.at
