@@ -170,6 +170,8 @@ end
 
 -- Nothing that never ends is left.
 local function unspin()
+  if world.dropped then collectgarbage() end
+  world.dropped = nil
   for _, f in ipairs(world.futures) do
     if f.plan.kind == "spin" and not f.cancelled then
       f.cancelled = f.future:cancel()
@@ -433,9 +435,10 @@ local function through(s)
   end
 end
 
--- The loop raised.
+-- The loop raised: `for` would close it, and so do we.
 local function raised(s, err)
   s.done = true
+  s.results:close()
   local text = tostring(err)
   if s.pool.closed or s.closed then return end
   if s.fails and text:find("the source fails", 1, true) then return end
@@ -509,7 +512,12 @@ ops.collect = with_stream(function(s)
     end
   end
 end)
-ops.drop_results = with_stream(function(s) forget(world.streams, s) s.done = true s.results = nil end)
+ops.drop_results = with_stream(function(s)
+  forget(world.streams, s)
+  world.dropped = world.dropped or s.spins
+  s.done = true
+  s.results = nil
+end)
 
 -- ---- generators -------------------------------------------------------------------------------
 
