@@ -1,15 +1,16 @@
 /*
 ** abandon.pml: each item of a worker is answered once, whether by the worker or by
-** the watch that abandons it: pool/run.c (run_deliver, run_list, run_split, run_retire,
-** lc_run_abandon). One owner with a batch of ITEMS in a fiber; the watch, at any moment.
+** the watch that abandons it: pool/answer.c (lc_answer_deliver), pool/run.c (run_list,
+** run_split, run_retire), pool/stop.c (lc_stop_abandon). One owner with a batch of
+** ITEMS in a fiber; the watch, at any moment.
 **
 ** An item ends, and goes into `out`; what is there is sent when the owner likes
-** [run_flush], and at the end [run_end]. An item may wait: then a second fiber takes
+** [lc_answer_flush], and at the end [run_end]. An item may wait: then a second fiber takes
 ** what is behind it [run_split], or, without memory (NOMEM), these items fail at once in
 ** the room that `out` has.
 **
-** Proved: each item is answered once. Not modelled: yields, retries, several
-** batches.
+** Proved: each item is answered once. Not modelled: yields, retries, items
+** that are given to another worker (`begun`, `inside`), several batches.
 **
 ** @prove -DITEMS=3
 ** @prove -DITEMS=4
@@ -42,7 +43,7 @@ inline answer (i) {
   assert(answers[i] == 1)
 }
 
-/* run_deliver, run_hand_over: all that is in `out` */
+/* lc_answer_deliver, lc_answer_hand_over: all that is in `out` */
 inline deliver (r) {
   GUARD;
   answered[r] = at[r];
@@ -102,13 +103,13 @@ proctype Owner () {
     :: true
     fi;
     if
-    :: rest -> deliver(0)           /* run_flush; or it has no memory either */
+    :: rest -> deliver(0)           /* lc_answer_flush; or it has no memory either */
     :: true
     fi;
     at[r] = at[r] + 1;              /* run_pass */
     upto[r] = at[r];
     if
-    :: at[r] < end[r] -> deliver(r) /* run_flush */
+    :: at[r] < end[r] -> deliver(r) /* lc_answer_flush */
     :: true
     fi
   :: else ->
@@ -121,7 +122,7 @@ proctype Owner () {
   od
 }
 
-/* lc_run_abandon, or it never comes */
+/* lc_stop_abandon, or it never comes */
 proctype Watch () {
   byte r = 0, k;
   if
@@ -132,7 +133,7 @@ proctype Watch () {
     do
     :: r < 2 ->
       if
-      :: listed[r] ->               /* run_lose */
+      :: listed[r] ->               /* stop_answer_for */
         k = answered[r];
         do :: k < owed[r] -> answer(k); k = k + 1 :: else -> break od
       :: else

@@ -1,6 +1,6 @@
 /*
 ** interrupt.pml: how what runs in a worker is stopped: run/interrupt.c, with
-** what pool/run.c and pool/watch.c do around it. One owner that runs WORKS
+** what pool/run.c, stop.c and watch.c do around it. One owner that runs WORKS
 ** works, one after the other; an asker that cancels each at any moment; the watch,
 ** which tells the owner's thread again and again.
 **
@@ -130,7 +130,7 @@ proctype Owner () {
 #ifdef NEXT
     if
     :: !stop ->
-      asked = 0;                     /* run_limit: lc_interrupt_next */
+      asked = 0;                     /* lc_stop_may_begin: lc_interrupt_next */
       turn = turn + 1;
 #ifndef BUG_NEXT_WITHOUT_LOOK
       if :: cancelled[k] -> stop = 1 :: else fi
