@@ -478,7 +478,7 @@ fuzz-api: host
 # Everything at once, on more workers than processors, and on one: see tools/soak.lua.
 MINUTES ?= 2
 soak: host
-	@MINUTES=$(MINUTES) LIMIT=$$(( $(MINUTES) * 60 + 600 )) TALLY='$(or $(TALLY),build/tally/last)' \
+	@MINUTES=$(MINUTES) LIMIT=86400 TALLY='$(or $(TALLY),build/tally/last)' \
 	  tools/tally tests soak $(lua_exe) tools/soak.lua $(lacus)
 
 # ---- installing --------------------------------------------------------------------------
