@@ -150,8 +150,8 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all host module lib c-examples amalgamation specs-dist outside run test check bench bench-value bench-plot install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
-	cppcheck tidy analyze locks coverage memcheck helgrind oom \
-	model \
+	cppcheck tidy analyze locks coverage memcheck helgrind oom fuzz-api \
+	soak model \
 	warn-gcc warn-clang cplusplus print-sources testes install-host instructions instructions-write always
 
 say = $(if $(V),,@echo '  $(1)' '$(2)';)
@@ -482,6 +482,17 @@ fuzz: $(fuzz_bin)
 	    -artifact_prefix=$$f. $$f.corpus || status=1; \
 	  done; exit $$status
 
+# Random programs over the API, against a model: SECONDS=n SEED=n; any BUILD.
+fuzz-api: host
+	@SECONDS=$(SECONDS) SEED=$(SEED) LIMIT=$$(( $(SECONDS) + 600 )) TALLY='$(or $(TALLY),build/tally/last)' \
+	  tools/tally tests fuzz-api $(lua_exe) tools/fuzz_api.lua $(lacus)
+
+# Everything at once, on more workers than processors, and on one: see tools/soak.lua.
+MINUTES ?= 2
+soak: host
+	@MINUTES=$(MINUTES) LIMIT=86400 TALLY='$(or $(TALLY),build/tally/last)' \
+	  tools/tally tests soak $(lua_exe) tools/soak.lua $(lacus)
+
 # ---- installing --------------------------------------------------------------------------
 
 installed := host module lib
@@ -552,6 +563,8 @@ help:
 	@echo 'make specs-host SPEC=spec/x_spec.lua SPEC_FLAGS="--filter=word"'
 	@echo 'make fuzz       SECONDS=seconds a target; needs clang'
 	@echo 'make testes     TESTES=folder of Lua'"'"'s own tests (docs/lua-tests.md)'
+	@echo 'make fuzz-api   random programs over the API       SECONDS=n SEED=n'
+	@echo 'make soak       everything at once, for MINUTES=n'
 	@echo 'make oom        failure injection   ROUNDS=n a kind, SEED=n, or OOM=all'
 	@echo 'make instructions   counts those of fixed workloads; instructions-write'
 	@echo 'make coverage   lines and branches of src/: build/coverage/html'

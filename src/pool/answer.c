@@ -62,6 +62,7 @@ void lc_answer_deliver (Run *r, Batch *b) {
   lc_shared_hold(&k->head);
   lc_mutex_lock(&r->kit->guard);
   r->answered = r->at;
+  r->owed = r->end;
   lc_answer_hand_over(r->kit, k, b);
   lc_mutex_unlock(&r->kit->guard);
 }

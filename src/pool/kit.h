@@ -47,7 +47,8 @@ struct Run {
   RunKit *kit;
   Batch *in;              /* shared with other runs: see `users` */
   size_t at, end;         /* items at .. end - 1 are its to run */
-  size_t answered;        /* guarded: items before it are handed over */
+  size_t answered, owed;  /* guarded: items from `answered` to before `owed` are
+                          ** not handed over; else as `at` and `end` */
   _Atomic(size_t) begun;  /* those before it may have begun: see stop.h */
   _Atomic(int) inside;    /* the task's own code runs: `out` is not touched */
   int stop;

@@ -321,7 +321,7 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   r->at = r->answered = at;
   atomic_store_explicit(&r->begun, in->timeout != 0 ? at : end,
                         memory_order_relaxed);
-  r->end = end;
+  r->end = r->owed = end;
   r->out = out;
   r->call = NULL;
   r->stop = STOP_NOT;
@@ -340,7 +340,7 @@ static void run_list (Run *r, Run *before) {
   lc_mutex_lock(&r->kit->guard);
   lc_fiber_list(&r->fiber);
   atomic_fetch_add_explicit(&r->kit->nlive, 1, memory_order_relaxed);
-  if (before != NULL) before->end = r->at;
+  if (before != NULL) before->end = before->owed = r->at;
   lc_mutex_unlock(&r->kit->guard);
 }
 

@@ -101,6 +101,7 @@ static size_t stop_take_ready (Run *r, size_t begun) {
       || !atomic_load_explicit(&r->inside, memory_order_seq_cst))
     return r->answered;
   r->out = NULL;
+  r->owed = r->end;
   b->sink = k;
   lc_shared_hold(&k->head);
   if (b->n > 0) lc_sink_kind(k)->deliver(k, b);
@@ -117,8 +118,8 @@ static int stop_answer_for (Run *r, TaskList *again) {
   size_t left = stop_take_ready(r, begun);
   Batch *b = NULL;
   if (begun < left) begun = left;
-  if (begun < r->end) b = lc_batch_again(r->in, begun, r->end);
-  if (b == NULL) begun = r->end;
+  if (begun < r->owed) b = lc_batch_again(r->in, begun, r->owed);
+  if (b == NULL) begun = r->owed;
   else {
     b->sink = r->in->sink;
     lc_shared_hold(&b->sink->head);

@@ -269,6 +269,7 @@ int lc_watch_gone (PoolWorker *pw, int *last) {
   if (pw->abandoned) *last = --p->strays == 0 && p->orphaned;
   else p->gone++;
   lc_cond_broadcast(&p->changed);
+  lc_cond_signal(&p->watch.news);
   lc_mutex_unlock(&p->lock);
   return mine;
 }
@@ -279,7 +280,7 @@ static void watch_main (void *ud) {
   Pool *p = (Pool *)ud;
   Watch *w = &p->watch;
   lc_mutex_lock(&p->lock);
-  while (!w->ends) {
+  while (!w->ends && !(p->stopping && p->gone >= p->nworkers)) {
     PoolWorker *stuck;
     uint64_t next;
     atomic_store_explicit(&w->until, LC_NEVER, memory_order_seq_cst);

@@ -6,7 +6,8 @@
 ** Who looks. The thread that cancels asks at once (lc_watch_cancel). For what comes
 ** later a pool has a thread of its own, made when it is needed first: it looks
 ** when the next limit passes, and every few milliseconds while somebody is asked. Whoever
-** waits for the workers to end (lc_watch_wait) looks too.
+** waits for the workers to end (lc_watch_wait) looks too. The thread ends after the last
+** worker: a pool that nobody holds may be joined much later.
 **
 ** Sleeping. `until` says when the watch looks next. A worker that sets an earlier limit
 ** wakes it. Before it looks it puts LC_NEVER there, so either it sees the limit or

@@ -256,12 +256,19 @@ unsigned lc_interrupt_late (Interrupt *it, uint64_t now) {
   return limit <= now ? turn : 0;
 }
 
+/*
+** An asker may be slow, and the owner have asked itself in a newer turn: that
+** stays. seq_cst: the signal that follows finds it.
+*/
 void lc_interrupt_ask (Interrupt *it, unsigned turn) {
+  unsigned asked = atomic_load_explicit(&it->asked, memory_order_relaxed);
   pthread_once(&interrupt_once, interrupt_install);
   if (turn == 0) turn = atomic_load_explicit(&it->turn, memory_order_seq_cst);
   atomic_store_explicit(&it->heard, 0, memory_order_relaxed);
-  /* seq_cst: the signal that follows finds it. */
-  atomic_store_explicit(&it->asked, turn, memory_order_seq_cst);
+  do {
+    if (asked != 0 && (int)(turn - asked) < 0) return;
+  } while (!atomic_compare_exchange_weak_explicit(&it->asked, &asked, turn,
+             memory_order_seq_cst, memory_order_relaxed));
 }
 
 int lc_interrupt_tell (Interrupt *it, Thread *thread) {
