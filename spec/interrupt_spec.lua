@@ -312,6 +312,25 @@ describe("a worker that cannot be stopped #notsan #noasan", function()
     ]]:gsub("\t", " ")))
   end)
 
+  it("has its task tried again by another, if that is asked for", function()
+    assert.equal("1 true 42\n", (prints [[
+      local pool <close> = lacus.pool { workers = 2, grace = 0.1 }
+      local name = os.tmpname()                     -- gone: somebody has tried
+      for i, ok, v in pool:map({ name }, function(name)
+        if os.remove(name) then matching() end
+        return 42
+      end, { timeout = 0.3, retries = 1, on_error = "return" }) do
+        print(i, ok, v)
+      end
+    ]]:gsub("\t", " ")))
+    assert.equal("1 false lost\n", (prints [[
+      local pool <close> = lacus.pool { workers = 2, grace = 0.1 }
+      for i, ok, v in pool:map({ 1 }, matching, { timeout = 0.3, retries = 1, on_error = "return" }) do
+        print(i, ok, v.kind)
+      end
+    ]]:gsub("\t", " ")))
+  end)
+
   it("does not keep close from coming back", function()
     assert.equal("true\n", prints [[
       local pool = lacus.pool { workers = 2, grace = 0.1 }

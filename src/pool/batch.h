@@ -52,7 +52,8 @@ struct Entry {
   unsigned char kind;
   unsigned char last; /* nothing more comes under this index */
   unsigned char form;
-  short worker;       /* who made it; 0 for nobody */
+  short worker;       /* who made it; 0 for nobody. An item's: how many attempts
+                      ** at it were lost */
   int attempt;        /* a failure: of which attempt, from 1; 0: it had none */
 };
 

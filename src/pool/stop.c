@@ -112,15 +112,27 @@ static size_t stop_take_ready (Run *r, size_t begun) {
   return begun - 1;
 }
 
+/* Whether the item that it is stuck in gets another attempt. (Nobody writes what is
+** read here: the task's own code runs, and what follows it looks at `halt`.) */
+static int stop_tries_again (const Run *r) {
+  const Retry *t = r->in->retry;
+  return t != NULL && !r->yielded
+         && atomic_load_explicit(&r->inside, memory_order_seq_cst)
+         && lc_retry_wants(t, r->attempt, LC_FAULT_LOST);
+}
+
 /* What `r` has not answered: lost, or, if it has not begun, to be run. Guarded. */
 static int stop_answer_for (Run *r, TaskList *again) {
   size_t begun = atomic_load_explicit(&r->begun, memory_order_seq_cst);
   size_t left = stop_take_ready(r, begun);
   Batch *b = NULL;
+  int stuck = left < begun && left == begun - 1;   /* in this one item */
   if (begun < left) begun = left;
+  if (stuck && stop_tries_again(r)) begun--;
   if (begun < r->owed) b = lc_batch_again(r->in, begun, r->owed);
   if (b == NULL) begun = r->owed;
   else {
+    if (stuck && begun == left) b->entries[0].worker = (short)r->attempt;
     b->sink = r->in->sink;
     lc_shared_hold(&b->sink->head);
     lc_tasks_push_last(again, &b->task);
