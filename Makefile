@@ -203,9 +203,12 @@ $(ctest_bin) $(bench_bin): $(BUILD)/%: $(BUILD)/obj/host/%.o $(core)
 	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -rdynamic -o $@ $< $(core) $(lc_libs)
 
 # Examples see the public header alone.
-$(BUILD)/obj/example/%.o: examples/%.c src/lacus.h | need
-	@mkdir -p $(@D) $(BUILD)/include
-	@cp src/lacus.h $(BUILD)/include/lacus.h
+$(BUILD)/include/lacus.h: src/lacus.h
+	@mkdir -p $(@D)
+	@cp $< $@
+
+$(BUILD)/obj/example/%.o: examples/%.c $(BUILD)/include/lacus.h | need
+	@mkdir -p $(@D)
 	$(call say,CC    ,$@)$(CC) -std=c11 $(WARN) $(WERROR) -I$(BUILD)/include $(lua_flags) \
 	-pthread $(SANITIZE) $(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 

@@ -82,7 +82,7 @@ void lc_answer_flush (Run *r) {
 
 /* Room was reserved: never fails. */
 static Entry *answer_add (Run *r, size_t record, EntryKind kind) {
-  Entry *e = lc_batch_add(r->out, r->in->entries[r->at].index, kind, 1);
+  Entry *e = lc_batch_put(r->out, r->in->entries[r->at].index, kind, 1);
   e->at = record;
   e->worker = (short)r->kit->w->id;
   e->attempt = r->attempt;

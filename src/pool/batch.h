@@ -52,9 +52,9 @@ struct Entry {
   unsigned char kind;
   unsigned char last; /* nothing more comes under this index */
   unsigned char form;
-  short worker;       /* who made it; 0 for nobody. An item's: how many attempts
-                      ** at it were lost */
-  int attempt;        /* a failure: of which attempt, from 1; 0: it had none */
+  short worker;       /* who made it; 0 for nobody */
+  int attempt;        /* a failure: of which attempt, from 1; 0: it had none. An
+                      ** item: how many attempts at it were lost */
 };
 
 struct Batch {
@@ -92,12 +92,10 @@ int lc_batch_reserve (Batch *b, size_t n);
 ** sink yet. NULL without memory. */
 Batch *lc_batch_again (const Batch *b, size_t first, size_t end);
 
-/* Adds an entry whose record starts at msg.len; NULL without memory. */
-static inline Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind,
+/* Adds an entry whose record starts at msg.len. There is room. */
+static inline Entry *lc_batch_put (Batch *b, uint64_t index, EntryKind kind,
                                    int last) {
-  Entry *e;
-  if (b->n == b->cap && !lc_batch_reserve(b, b->n + 1)) return NULL;
-  e = &b->entries[b->n++];
+  Entry *e = &b->entries[b->n++];
   e->index = index;
   e->at = b->msg.len;
   e->call = NULL;
@@ -107,6 +105,13 @@ static inline Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind,
   e->worker = 0;
   e->attempt = 0;
   return e;
+}
+
+/* Likewise, with room if there is memory; else NULL. */
+static inline Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind,
+                                   int last) {
+  if (b->n == b->cap && !lc_batch_reserve(b, b->n + 1)) return NULL;
+  return lc_batch_put(b, index, kind, last);
 }
 
 /* The form of the value at `idx`, if an entry may hold it; else FORM_RECORD. */

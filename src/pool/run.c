@@ -329,7 +329,7 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   r->left = LC_NEVER;
   r->yielded = r->again = 0;
   r->refused = NULL;
-  r->attempt = 1 + in->entries[at].worker;
+  r->attempt = 1 + in->entries[at].attempt;
   r->until = 0;
   in->users++;
   return r;

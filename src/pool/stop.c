@@ -83,7 +83,7 @@ static int stop_lose (Run *r, size_t first, size_t end) {
     return 0;
   }
   for (i = first; i < end; i++) {
-    Entry *e = lc_batch_add(b, r->in->entries[i].index, ENTRY_LOST, 1);
+    Entry *e = lc_batch_put(b, r->in->entries[i].index, ENTRY_LOST, 1);
     e->worker = (short)r->kit->w->id;
   }
   b->sink = k;
@@ -132,7 +132,7 @@ static int stop_answer_for (Run *r, TaskList *again) {
   if (begun < r->owed) b = lc_batch_again(r->in, begun, r->owed);
   if (b == NULL) begun = r->owed;
   else {
-    if (stuck && begun == left) b->entries[0].worker = (short)r->attempt;
+    if (stuck && begun == left) b->entries[0].attempt = r->attempt;
     b->sink = r->in->sink;
     lc_shared_hold(&b->sink->head);
     lc_tasks_push_last(again, &b->task);

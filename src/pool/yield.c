@@ -64,7 +64,7 @@ static int yield_now (lua_State *L, Run *r) {
     lc_answer_refusal(L);
     return yield_failed(L, r, LC_FAULT_TRANSFER, lua_tostring(L, -1));
   }
-  e = lc_batch_add(out, r->in->entries[r->at].index, ENTRY_VALUES, 0);
+  e = lc_batch_put(out, r->in->entries[r->at].index, ENTRY_VALUES, 0);
   e->at = record;
   e->worker = (short)r->kit->w->id;
   r->yielded = 1;
