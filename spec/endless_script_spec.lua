@@ -34,9 +34,19 @@ describe("a script whose workers spin #notsan", function()
 
   it("ends by Ctrl-C when it has come to its end and waits for them", function()
     local got = script [[
+      local name = os.tmpname()              -- gone when the script is at its end
       pool:submit(spin)
-      pool:submit(function() lacus.sleep(0.2) io.popen("kill -INT $PPID"):close() spin() end)
+      pool:submit(function()
+        local file
+        repeat
+          file = io.open(name)
+          if file then file:close() end
+        until not file
+        io.popen("kill -INT $PPID"):close()
+        spin()
+      end)
       print "end"
+      os.remove(name)
     ]]
     assert.equal("end\n", got.out)
     assert.is_true(got.status ~= 0 or got.signal ~= nil)

@@ -150,7 +150,7 @@ pool:submit(function(x) return x + 1 end, step):get()
           local _, to = read():find(text, at, true)
           if to then at = to + 1 end
           return to
-        end)
+        end, function() return (" for %q after:\n%s"):format(text, read()) end)
       end
       await "> "
       for _, step in ipairs(steps) do

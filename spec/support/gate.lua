@@ -12,11 +12,13 @@ function M.new()
   return name
 end
 
---- Waits until `ready()`, and raises when it takes too long.
-function M.await(ready)
+--- Waits until `ready()`, and raises when it takes too long; with what `tell()` gives.
+function M.await(ready, tell)
   local deadline = os.time() + PATIENCE
   while not ready() do
-    if os.time() > deadline then error("waited in vain", 2) end
+    if os.time() > deadline then
+      error("waited in vain" .. (tell and tell() or ""), 2)
+    end
   end
 end
 

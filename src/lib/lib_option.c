@@ -20,6 +20,15 @@ int lc_option_number (lua_State *L, int idx, lua_Number *x) {
   return *x == *x;
 }
 
+uint64_t lc_option_seconds (lua_State *L, int arg, const char *name) {
+  lua_Number s;
+  if (!lc_option_number(L, -1, &s) || !(s > 0))
+    luaL_argerror(L, arg, lua_pushfstring(L,
+      "option '%s' must be a number of seconds above 0, got %s", name,
+      luaL_tolstring(L, -1, NULL)));
+  return (uint64_t)((s < 3e9 ? s : 3e9) * 1e9);
+}
+
 int lc_option_refuse (lua_State *L, int arg, const char *what) {
   return luaL_argerror(L, arg, lua_pushfstring(L, "%s '%s'", what,
                                                luaL_tolstring(L, -2, NULL)));

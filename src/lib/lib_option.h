@@ -5,6 +5,8 @@
 #ifndef lc_lib_option_h
 #define lc_lib_option_h
 
+#include <stdint.h>
+
 #include <lua.h>
 
 /* The name of the option, "" when it is no string. */
@@ -17,6 +19,10 @@ int lc_option_integer (lua_State *L, int idx, lua_Integer *n);
 /* 1 if the value at `idx` is a number, not a string and not NaN; then it is in
 ** *x. */
 int lc_option_number (lua_State *L, int idx, lua_Number *x);
+
+/* The option on top, a time, in nanoseconds: above 0, at most a hundred years. Else
+** an argument error. */
+uint64_t lc_option_seconds (lua_State *L, int arg, const char *name);
 
 /* Raises an argument error: `what` and the option's name in quotes. */
 int lc_option_refuse (lua_State *L, int arg, const char *what);

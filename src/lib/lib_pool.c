@@ -51,7 +51,7 @@ static uint64_t pl_seed (lua_State *L, int idx, const char *name) {
   return (uint64_t)n;
 }
 
-/* Likewise, but 0 may be, and what is too long is for ever. */
+/* In nanoseconds; 0 may be, and what is too long is for ever. */
 static uint64_t pl_linger (lua_State *L, int idx, const char *name) {
   lua_Number s;
   if (!lc_option_number(L, idx, &s) || s < 0)
@@ -59,16 +59,6 @@ static uint64_t pl_linger (lua_State *L, int idx, const char *name) {
       "option '%s' must be a number of seconds, not negative, got %s", name,
       luaL_tolstring(L, idx, NULL)));
   return s > 9.0e9 ? LC_NEVER : (uint64_t)(s * 1e9);
-}
-
-/* The option on top of the stack, in nanoseconds. */
-static uint64_t pl_seconds (lua_State *L, const char *name) {
-  lua_Number s = lua_tonumber(L, -1);
-  if (lua_type(L, -1) != LUA_TNUMBER || !(s > 0))
-    luaL_argerror(L, 1, lua_pushfstring(L,
-      "option '%s' must be a number of seconds above 0, got %s", name,
-      luaL_tolstring(L, -1, NULL)));
-  return (uint64_t)((s < 3e9 ? s : 3e9) * 1e9);      /* a hundred years */
 }
 
 static size_t pl_memory (lua_State *L, int idx) {
@@ -81,59 +71,49 @@ static size_t pl_memory (lua_State *L, int idx) {
   return (size_t)n;
 }
 
-typedef struct PoolArgs {
-  int workers;
-  const char *name;
-  uint64_t recycle;   /* tasks, or 0 */
-  uint64_t linger;    /* ns */
-  uint64_t grace, watchdog;   /* nanoseconds */
-  size_t memory;      /* bytes, or 0 */
-  unsigned libs;      /* those of sandbox.h, or 0 */
-  int seeded, shuffled;
-  uint64_t seed, shuffle;
-  int init;           /* stack index, or 0 */
-} PoolArgs;
+/* Where the init's stack index is, if there is one: a nil otherwise. */
+#define PL_INIT 2
 
 /* Leaves on the stack what the options point to. */
-static void pl_options (lua_State *L, PoolArgs *a) {
+static void pl_options (lua_State *L, PoolOptions *o) {
   lua_pushnil(L);
   while (lua_next(L, 1)) {
     const char *name = lc_option_name(L);
-    if (strcmp(name, "workers") == 0) a->workers = pl_workers(L, -1);
+    if (strcmp(name, "workers") == 0) o->workers = pl_workers(L, -1);
     else if (strcmp(name, "recycle") == 0) {
       lua_Integer n;
       if (!lc_option_integer(L, -1, &n) || n < 1)
         luaL_argerror(L, 1,
           "option 'recycle' must be an integer of at least 1");
-      a->recycle = (uint64_t)n;
+      o->recycle = (uint64_t)n;
     }
-    else if (strcmp(name, "linger") == 0) a->linger = pl_linger(L, -1, name);
-    else if (strcmp(name, "libs") == 0) a->libs = lc_sandbox_libs(L, -1);
-    else if (strcmp(name, "memory") == 0) a->memory = pl_memory(L, -1);
+    else if (strcmp(name, "linger") == 0) o->linger = pl_linger(L, -1, name);
+    else if (strcmp(name, "libs") == 0) o->libs = lc_sandbox_libs(L, -1);
+    else if (strcmp(name, "memory") == 0) o->memory = pl_memory(L, -1);
     else if (strcmp(name, "seed") == 0) {
-      a->seed = pl_seed(L, -1, name);
-      a->seeded = 1;
+      o->seed = pl_seed(L, -1, name);
+      o->seeded = 1;
     }
     else if (strcmp(name, "shuffle") == 0) {
-      a->shuffle = pl_seed(L, -1, name);
-      a->shuffled = 1;
+      o->shuffle = pl_seed(L, -1, name);
+      o->shuffled = 1;
     }
-    else if (strcmp(name, "grace") == 0) a->grace = pl_seconds(L, name);
+    else if (strcmp(name, "grace") == 0) o->grace_ns = lc_option_seconds(L, 1, name);
     else if (strcmp(name, "watchdog") == 0)
-      a->watchdog = pl_seconds(L, name);
+      o->watchdog_ns = lc_option_seconds(L, 1, name);
     else if (strcmp(name, "name") == 0) {
       if (lua_type(L, -1) != LUA_TSTRING)
         luaL_argerror(L, 1, "option 'name' must be a string");
       if (lua_rawlen(L, -1) > LC_POOL_NAME)
         luaL_argerror(L, 1, "option 'name' must have at most 23 bytes");
-      a->name = lua_tostring(L, -1);
+      o->name = lua_tostring(L, -1);
     }
     else if (strcmp(name, "init") == 0) {
       if (!lua_isfunction(L, -1) && lua_type(L, -1) != LUA_TSTRING)
         luaL_argerror(L, 1,
           "option 'init' must be a function or a module's name");
       lua_pushvalue(L, -1);
-      lua_replace(L, a->init);
+      lua_replace(L, PL_INIT);
     }
     else
       lc_option_refuse(L, 1, "unknown option");
@@ -141,22 +121,20 @@ static void pl_options (lua_State *L, PoolArgs *a) {
   }
 }
 
-static void pl_args (lua_State *L, Home *home, PoolArgs *a) {
-  a->workers = home->workers;
-  a->name = "worker";
-  a->recycle = 0;
-  a->linger = LC_NEVER;
-  a->libs = 0;
-  a->memory = home->worker != NULL ? home->worker->memory : 0;
-  a->seeded = a->shuffled = 0;
-  a->seed = a->shuffle = 0;
-  a->grace = GRACE_NS;
-  a->watchdog = 0;
-  a->init = 2;
+/* Leaves the options at 1 and the init at PL_INIT. */
+static void pl_args (lua_State *L, Home *home, PoolOptions *o) {
+  memset(o, 0, sizeof(PoolOptions));
+  o->workers = home->workers;
+  o->name = "worker";
+  o->linger = LC_NEVER;
+  o->memory = home->worker != NULL ? home->worker->memory : 0;
+  o->grace_ns = GRACE_NS;
+  o->warns = lc_state_warns(L);
+  o->libraries = lc_lib_worker;
   lua_settop(L, 1);
   lua_pushnil(L);
-  if (lua_istable(L, 1)) pl_options(L, a);
-  else if (lua_type(L, 1) == LUA_TNUMBER) a->workers = pl_workers(L, 1);
+  if (lua_istable(L, 1)) pl_options(L, o);
+  else if (lua_type(L, 1) == LUA_TNUMBER) o->workers = pl_workers(L, 1);
   else if (!lua_isnoneornil(L, 1))
     luaL_typeerror(L, 1, "number of workers or table of options");
 }
@@ -192,33 +170,15 @@ static void pl_write_env (lua_State *L, Home *home, Message *env, int init) {
 
 static int l_pool_new (lua_State *L) {
   Home *home = lc_home_open(L, NULL);
-  PoolArgs a;
   PoolOptions o;
   Message *env;
   Pool *p;
   char error[256];
   if (lc_sandbox_holds(home))
     return luaL_error(L, "a task of a pool with 'libs' cannot open a pool");
-  pl_args(L, home, &a);
+  pl_args(L, home, &o);
   env = pl_new_env(L, home);
-  pl_write_env(L, home, env, a.init);
-  o.workers = a.workers;
-  o.name = a.name;
-  o.recycle = a.recycle;
-  o.linger = a.linger;
-  o.warns = lc_state_warns(L);
-  o.memory = a.memory;
-  o.libs = a.libs;
-  o.seeded = a.seeded;
-  o.seed = a.seed;
-  o.shuffled = a.shuffled;
-  o.shuffle = a.shuffle;
-  o.libraries = lc_lib_worker;
-  o.grace_ns = a.grace;
-  o.stepped = 0;
-  o.stack = 0;
-  o.hooks = NULL;
-  o.watchdog_ns = a.watchdog;
+  pl_write_env(L, home, env, PL_INIT);
   p = lc_pool_open(home, &o, env, error, sizeof error);
   if (p == NULL) return luaL_error(L, "cannot open a pool: %s", error);
   lc_object_push(L, &p->head);

@@ -52,16 +52,6 @@ static lua_Number mo_deadline (lua_State *L, int arg) {
   return s;
 }
 
-/* In nanoseconds; above 0, at most a hundred years. */
-static uint64_t mo_seconds (lua_State *L, int arg, const char *name) {
-  lua_Number s;
-  if (!lc_option_number(L, -1, &s) || !(s > 0))
-    luaL_argerror(L, arg, lua_pushfstring(L,
-      "option '%s' must be a number of seconds above 0, got %s", name,
-      luaL_tolstring(L, -1, NULL)));
-  return (uint64_t)((s < 3e9 ? s : 3e9) * 1e9);
-}
-
 /* --- retries --------------------------------------------------------------- */
 
 /* A list of kinds of failure. */
@@ -170,7 +160,7 @@ static void mo_option (lua_State *L, int arg, MapOptions *o, MapSeen *seen) {
     else o->stream.batch = mo_positive(L, arg, name);
   }
   else if (strcmp(name, "timeout") == 0)
-    o->stream.timeout = mo_seconds(L, arg, name);
+    o->stream.timeout = lc_option_seconds(L, arg, name);
   else if (strcmp(name, "on_error") == 0)
     o->on_error = mo_read_on_error(L, arg);
   else if (strcmp(name, "deadline") == 0) o->deadline = mo_deadline(L, arg);

@@ -6,7 +6,6 @@
 
 /* --- limits -------------------------------------------------------------- */
 
-/* The item has `ns` more. */
 void lc_stop_in (Run *r, uint64_t ns) {
   r->fiber.limit = lc_now() + ns;
   lc_interrupt_next(lc_kit_interrupt(r), r->fiber.limit);
@@ -71,9 +70,16 @@ void lc_stop_sweep (RunKit *kit) {
 
 /* --- an abandoned worker ------------------------------------------------- */
 
+/* Guarded, and for an abandoned worker: so not by lc_answer_hand_over. */
+static void stop_hand_over (Run *r, Batch *b) {
+  Sink *k = r->in->sink;
+  b->sink = k;
+  lc_shared_hold(&k->head);
+  lc_sink_kind(k)->deliver(k, b);
+}
+
 /* The items from `first` to `end` - 1 are lost. Guarded. */
 static int stop_lose (Run *r, size_t first, size_t end) {
-  Sink *k = r->in->sink;
   Batch *b;
   size_t i;
   if (first >= end) return 1;
@@ -86,29 +92,21 @@ static int stop_lose (Run *r, size_t first, size_t end) {
     Entry *e = lc_batch_put(b, r->in->entries[i].index, ENTRY_LOST, 1);
     e->worker = (short)r->kit->w->id;
   }
-  b->sink = k;
-  lc_shared_hold(&k->head);
-  lc_sink_kind(k)->deliver(k, b);
+  stop_hand_over(r, b);
   return 1;
 }
 
 /* What is ready goes, if the worker cannot be at it. Gives the item that is not
 ** answered yet. Guarded. */
 static size_t stop_take_ready (Run *r, size_t begun) {
-  Sink *k = r->in->sink;
   Batch *b = r->out;
   if (b == NULL
       || !atomic_load_explicit(&r->inside, memory_order_seq_cst))
     return r->answered;
   r->out = NULL;
   r->owed = r->end;
-  b->sink = k;
-  lc_shared_hold(&k->head);
-  if (b->n > 0) lc_sink_kind(k)->deliver(k, b);
-  else {
-    lc_batch_free(b);
-    lc_shared_release(&k->head);
-  }
+  if (b->n > 0) stop_hand_over(r, b);
+  else lc_batch_free(b);
   return begun - 1;
 }
 

@@ -274,6 +274,19 @@ int lc_watch_gone (PoolWorker *pw, int *last) {
   return mine;
 }
 
+/* When to look again; 0: at once, for the lock was let go and somebody was abandoned
+** meanwhile. Lock held. */
+static uint64_t watch_round (Pool *p) LC_HOLDS(&p->lock);
+static uint64_t watch_round (Pool *p) {
+  PoolWorker *stuck;
+  uint64_t next = watch_look(p, &stuck);
+  if (stuck == NULL) return next;
+  lc_mutex_unlock(&p->lock);
+  watch_abandon(p, stuck);
+  lc_mutex_lock(&p->lock);
+  return 0;
+}
+
 /* --- the thread ---------------------------------------------------------- */
 
 static void watch_main (void *ud) {
@@ -281,16 +294,10 @@ static void watch_main (void *ud) {
   Watch *w = &p->watch;
   lc_mutex_lock(&p->lock);
   while (!w->ends && !(p->stopping && p->gone >= p->nworkers)) {
-    PoolWorker *stuck;
     uint64_t next;
     atomic_store_explicit(&w->until, LC_NEVER, memory_order_seq_cst);
-    next = watch_look(p, &stuck);
-    if (stuck != NULL) {
-      lc_mutex_unlock(&p->lock);
-      watch_abandon(p, stuck);
-      lc_mutex_lock(&p->lock);
-      continue;
-    }
+    next = watch_round(p);
+    if (next == 0) continue;
     atomic_store_explicit(&w->until, next, memory_order_seq_cst);
     if (next == LC_NEVER) lc_cond_wait(&w->news, &p->lock);
     else lc_cond_wait_until(&w->news, &p->lock, next);
@@ -361,15 +368,9 @@ void lc_watch_wait (Pool *p) {
   uint64_t patience = lc_now() + p->grace_ns;
   lc_mutex_lock(&p->lock);
   while (!watch_is_through(p)) {
-    PoolWorker *stuck;
-    uint64_t now = lc_now(), next = watch_look(p, &stuck);
+    uint64_t now = lc_now(), next = watch_round(p);
     int i;
-    if (stuck != NULL) {
-      lc_mutex_unlock(&p->lock);
-      watch_abandon(p, stuck);
-      lc_mutex_lock(&p->lock);
-      continue;
-    }
+    if (next == 0) continue;
     if (now >= patience) {
       for (i = 0; i < p->nworkers; i++)
         if (p->workers[i] != NULL && !p->workers[i]->gone)
