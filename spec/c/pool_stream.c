@@ -28,7 +28,8 @@ typedef struct Fake {
   Task *queue, **queue_end;
   int stopping;
   int refuses;              /* batches are dropped at the door */
-  size_t sent;              /* batches */
+  size_t sent;              /* batches... */
+  size_t items;             /* ...and the items in them */
   size_t largest;           /* of them, in items */
   Thread threads[THREADS];
   int nthreads;
@@ -48,6 +49,7 @@ static void fake_send (void *pool, void *self, Batch *b) {
   b->task.next = NULL;
   lc_mutex_lock(&f->lock);
   f->sent++;
+  f->items += b->n;
   if (b->n > f->largest) f->largest = b->n;
   refused = f->refuses || f->stopping;
   if (!refused) {
@@ -592,8 +594,8 @@ static void test_what_was_put_is_sent_before_a_wait (void) {
   REQUIRE(r.s != NULL);
   CHECK(!reader_next(&r, 0));
   CHECK_INT(r.stop, STREAM_WAIT);
-  CHECK_INT(f.sent, 1);
-  CHECK_INT(f.largest, 3);
+  CHECK(f.sent >= 1);           /* more, where the machine is slow */
+  CHECK_INT(f.items, 3);
   reader_close(&r);
   fake_close(&f);
 }
