@@ -47,8 +47,8 @@ V        ?=
 
 base   := $(patsubst %,src/base/%.c,mem shared clock thread park bell random)
 value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted names object \
-	recall decode_ident encode encode_ident image refuse \
-	record)
+	recall decode_ident decode_record encode encode_array encode_ident image \
+	refuse encode_record)
 run    := $(patsubst %,src/run/%.c,heap interrupt timer fiber state worker)
 pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit stream future \
 	answer stop yield run crew \

@@ -1,7 +1,7 @@
 /*
-** decode.c: bytes to plain values and tables, and the frame of a record.
-** Stands on message.h and wire.h; knows nothing of what functions, classes
-** and handles are (decode_ident.c does).
+** decode.c: bytes to plain values and tables. Stands on message.h and wire.h; knows
+** nothing of what functions, classes and handles are (decode_ident.c does), nor of
+** the frame of a record (decode_record.c).
 **
 ** The bytes may be hostile: every length is checked against what is left,
 ** and no room is made ahead that the bytes could not fill.
@@ -9,8 +9,6 @@
 #include "decode.h"
 
 #include <limits.h>
-
-#define DEC_FAST 40u                     /* slots on the Lua stack */
 
 /* The most numbers that go over Lua's stack: half a megabyte of it. */
 enum { DEC_DEPTH = WIRE_DEPTH_MAX + 20, DEC_PACK = 16 * 1024 };
@@ -21,18 +19,12 @@ int lc_dec_fail (Dec *d) {
 
 /* ---- what is met again ---- */
 
-/* The list is read one ahead, so that most ids cost one comparison. */
-static void dec_nextid (Dec *d) {
-  if (d->nleft == 0) d->nextid = 0;
-  else memcpy(&d->nextid, d->shared, 4);
-}
-
 uint32_t lc_dec_slot (Dec *d) {
   uint32_t slot;
   memcpy(&slot, d->shared + 4, 4);
   d->shared += 8;
   d->nleft--;
-  dec_nextid(d);
+  lc_dec_nextid(d);
   if (slot == 0 || slot > d->nshared) lc_dec_fail(d);
   return slot;
 }
@@ -143,17 +135,31 @@ static void dec_run (Dec *d, int t, lua_Integer i, unsigned kind, size_t n) {
   d->p = p;
 }
 
-/* Are all `n` items in runs? */
-static int dec_allruns (const Dec *d, lua_Unsigned n) {
+/* The bytes of the number that begins at `p`, its tag included; 0: none does. */
+static size_t dec_lone (const unsigned char *p) {
+  if (*p >= WIRE_INT0) return 1;
+  switch (*p) {
+    case WIRE_INT2: return 3;
+    case WIRE_INT4: return 5;
+    case WIRE_INT8: case WIRE_FLT: return 9;
+    default: return 0;
+  }
+}
+
+/* Are all `n` items numbers, in runs or alone? */
+static int dec_allnumbers (const Dec *d, lua_Unsigned n) {
   const unsigned char *p = d->p;
   while (n > 0) {
-    uint32_t k;
-    size_t size;
-    if (d->end - p < 5 || !dec_isrun(*p)) return 0;
-    memcpy(&k, p + 1, 4);
-    size = k * dec_width(*p);
-    p += 5;
-    if (k == 0 || k > n || size > (size_t)(d->end - p)) return 0;
+    uint32_t k = 1;
+    size_t size, left = (size_t)(d->end - p);
+    if (left == 0) return 0;
+    if (dec_isrun(*p)) {
+      if (left < 5) return 0;
+      memcpy(&k, p + 1, 4);
+      size = 5 + k * dec_width(*p);
+    }
+    else size = dec_lone(p);
+    if (size == 0 || k == 0 || k > n || size > left) return 0;
     p += size;
     n -= k;
   }
@@ -161,7 +167,7 @@ static int dec_allruns (const Dec *d, lua_Unsigned n) {
 }
 
 /*
-** Pushes an array of `n` numbers, all in runs. `{...}` takes them all from the
+** Pushes an array of `n` numbers, and nothing else. `{...}` takes them all from the
 ** stack at once: a third of the time that setting one after the other takes.
 ** Gives 0 and pushes nothing if the stack has no room (the virtual machine
 ** copies them once): then they are to be set one by one.
@@ -180,11 +186,16 @@ static int dec_pack (Dec *d, lua_Unsigned n) {
   }
   while (i < n) {
     unsigned kind;
-    size_t k = dec_runhead(d, &kind, n - i);
-    dec_run(d, 0, 0, kind, k);
+    size_t k = 1;
+    if (dec_isrun(*d->p)) {
+      k = dec_runhead(d, &kind, n - i);
+      dec_run(d, 0, 0, kind, k);
+    }
+    else dec_any(d, 0, 0);
     i += k;
   }
-  lua_call(L, (int)n, 1);
+  lua_pushnil(L);            /* room behind the last: see encode_array.c */
+  lua_call(L, (int)n + 1, 1);
   return 1;
 }
 
@@ -228,11 +239,11 @@ static void dec_body (Dec *d, unsigned tag, int t, int fresh, int depth) {
   else if (tag & WIRE_T_SMALL) n = lc_dec_byte(d);
   if (depth % DEC_LEVELS == 0) lc_state_room(L, DEC_STACK);
   if (fresh) {
-    int narr = dec_claim(d, n);
+    int narr = dec_claim(d, n), spare = (tag & WIRE_T_BIG) != 0;
     if ((tag & WIRE_T_BIG) && hint == 0 && narr <= DEC_PACK
-        && (lua_Unsigned)narr == n && dec_allruns(d, n) && dec_pack(d, n))
+        && (lua_Unsigned)narr == n && dec_allnumbers(d, n) && dec_pack(d, n))
       n = 0;
-    else lua_createtable(L, narr,
+    else lua_createtable(L, narr + spare,
            hint == 0 ? 0 : dec_claim(d, (lua_Unsigned)1 << (hint - 1)));
     lc_dec_made(d);
   }
@@ -246,8 +257,10 @@ static void dec_body (Dec *d, unsigned tag, int t, int fresh, int depth) {
   }
 }
 
-static int dec_istable (unsigned tag) {
-  return (tag & 0xF0) == WIRE_TABLE;
+void lc_dec_table (Dec *d, int t, int depth) {
+  unsigned tag = lc_dec_byte(d);
+  if ((tag & 0xF0) != WIRE_TABLE) lc_dec_fail(d);
+  dec_body(d, tag, t, 0, depth);
 }
 
 void lc_dec_drain (Dec *d, uint32_t mark, int depth) {
@@ -258,11 +271,7 @@ void lc_dec_drain (Dec *d, uint32_t mark, int depth) {
     lua_rawgeti(L, d->work, (lua_Integer)d->nwork);
     lua_pushnil(L);
     lua_rawseti(L, d->work, (lua_Integer)d->nwork--);
-    if (lua_istable(L, t)) {
-      unsigned tag = lc_dec_byte(d);
-      if (!dec_istable(tag)) lc_dec_fail(d);
-      dec_body(d, tag, t, 0, depth);
-    }
+    if (lua_istable(L, t)) lc_dec_table(d, t, depth);
     else lc_dec_upvalues(d, t, 0, -1, depth);
     lua_settop(L, t - 1);
   }
@@ -354,121 +363,4 @@ static void dec_tagged (Dec *d, unsigned tag, int top, int depth) {
 
 void lc_dec_value (Dec *d, int depth) {
   dec_any(d, lua_gettop(d->L), depth);
-}
-
-/* ---- records ---- */
-
-/* The head of a full record: `d->p` to `d->end` is the body afterwards.
-** Gives the number of values, and where the record ends. */
-static uint32_t dec_open (Dec *d, const unsigned char **classes,
-                          uint32_t *nclass, const unsigned char **end) {
-  uint32_t n = lc_dec_u32(d);
-  uint64_t size, left, lists;
-  d->nshared = lc_dec_u32(d);
-  *nclass = lc_dec_u32(d);
-  size = lc_dec_u64(d);
-  left = (uint64_t)(d->end - d->p);
-  lists = (uint64_t)d->nshared * 8 + (uint64_t)*nclass * 4;
-  if (size > left || lists > left - size || n > size) lc_dec_fail(d);
-  d->end = d->p + size;
-  d->shared = d->end;
-  d->nleft = d->nshared;
-  *classes = d->end + (size_t)d->nshared * 8;
-  *end = d->end + lists;
-  d->budget = (size_t)size;
-  dec_nextid(d);
-  return n;
-}
-
-/* Slots on the stack for what comes again: work, refs, the fast ones. */
-static void dec_slots (Dec *d) {
-  lua_State *L = d->L;
-  int top = lua_gettop(L);
-  d->nfast = d->nshared < DEC_FAST ? d->nshared : DEC_FAST;
-  lc_state_room(L, (int)d->nfast + DEC_STACK);
-  d->work = top + 1;
-  d->refs = top + 2;
-  d->fast = top + 2;
-  lua_settop(L, top + 2 + (int)d->nfast);
-  if (d->nshared > d->nfast) {
-    uint32_t more = d->nshared - d->nfast;
-    lua_createtable(L, more < INT_MAX / 2 ? (int)more : INT_MAX / 2, 0);
-    lua_replace(L, d->refs);
-  }
-}
-
-static void dec_begin (Dec *d, lua_State *L, Codec *c, const Message *m,
-                       size_t pos) {
-  memset((void *)d, 0, sizeof(Dec));
-  d->L = L;
-  d->c = c;
-  d->m = m;
-  if (pos >= m->len) lc_dec_fail(d);
-  d->p = m->bytes + pos;
-  d->end = m->bytes + m->len;
-}
-
-static int dec_simple (Dec *d, unsigned n) {
-  unsigned i;
-  lc_state_room(d->L, (int)n + DEC_STACK);
-  d->budget = (size_t)(d->end - d->p);
-  for (i = 0; i < n; i++) lc_dec_value(d, 0);
-  return (int)n;
-}
-
-static int dec_record (Dec *d, size_t *pos) {
-  lua_State *L = d->L;
-  int top = lua_gettop(L);
-  uint32_t n, i, nclass;
-  const unsigned char *classes, *end;
-  unsigned first = lc_dec_byte(d);
-  if (first < WIRE_FULL) {
-    n = (uint32_t)dec_simple(d, first);
-    end = d->p;
-  }
-  else {
-    if (first != WIRE_FULL) lc_dec_fail(d);
-    n = dec_open(d, &classes, &nclass, &end);
-    if (n > INT_MAX / 2) lc_dec_fail(d);
-    if (nclass > 0) lc_dec_classes(d, classes, nclass);
-    dec_slots(d);
-    lc_state_room(L, (int)n + DEC_STACK);
-    for (i = 0; i < n; i++) lc_dec_value(d, 0);
-    lc_dec_drain(d, 0, 0);
-    lua_rotate(L, top + 1, (int)n);
-    lua_settop(L, top + (int)n);
-  }
-  *pos = (size_t)(end - d->m->bytes);
-  return (int)n;
-}
-
-int lc_decode (lua_State *L, Codec *c, const Message *m, size_t *pos) {
-  Dec d;
-  dec_begin(&d, L, c, m, *pos);
-  return dec_record(&d, pos);
-}
-
-int lc_decode_plain (lua_State *L, Codec *c, const Message *m, size_t *pos) {
-  Dec d;
-  dec_begin(&d, L, c, m, *pos);
-  d.plain = 1;
-  return dec_record(&d, pos);
-}
-
-void lc_dec_image (lua_State *L, Codec *c, const Message *m, int t) {
-  Dec d;
-  int top = lua_gettop(L);
-  uint32_t nclass;
-  const unsigned char *classes, *end;
-  unsigned tag;
-  dec_begin(&d, L, c, m, 0);
-  if (lc_dec_byte(&d) != WIRE_FULL
-      || dec_open(&d, &classes, &nclass, &end) != 1) lc_dec_fail(&d);
-  dec_slots(&d);
-  tag = lc_dec_byte(&d);
-  if (!dec_istable(tag)) lc_dec_fail(&d);
-  lua_pushvalue(L, t);
-  dec_body(&d, tag, lua_gettop(L), 0, 0);
-  lc_dec_drain(&d, 0, 0);
-  lua_settop(L, top);
 }

@@ -1,6 +1,7 @@
 /*
 ** decode.h: one record being read, shared by the files of the decoder:
-** decode.c (plain values and tables), decode_ident.c (what has an identity).
+** decode.c (plain values and tables), decode_ident.c (what has an identity),
+** decode_record.c (the frame of a record).
 ** Private to src/value/.
 **
 ** All that a decoder remembers lies on the C stack or the Lua stack, so it
@@ -66,6 +67,12 @@ static inline uint64_t lc_dec_u64 (Dec *d) {
   return x;
 }
 
+/* The list is read one ahead, so that most ids cost one comparison. */
+static inline void lc_dec_nextid (Dec *d) {
+  if (d->nleft == 0) d->nextid = 0;
+  else memcpy(&d->nextid, d->shared, 4);
+}
+
 /* The slot of the id that is due now, which is on the list. */
 uint32_t lc_dec_slot (Dec *d);
 /* The object on top of the stack is what slot `slot` asks for. */
@@ -85,6 +92,8 @@ static inline uint32_t lc_dec_begun (Dec *d) {
 
 /* Pushes one value. */
 void lc_dec_value (Dec *d, int depth);
+/* Reads the body of a table into the one at `t`, the top of the stack. */
+void lc_dec_table (Dec *d, int t, int depth);
 /* Reads the bodies that were put off until `mark` are left. */
 void lc_dec_drain (Dec *d, uint32_t mark, int depth);
 /* Puts off the body of the object on top of the stack. */

@@ -1,7 +1,7 @@
 /*
 ** encode.h: one record in the making, shared by the files of the encoder:
 ** encode.c (plain values and tables), encode_ident.c (what has an identity:
-** functions, classes, handles), image.c (content of classes), record.c (the
+** functions, classes, handles), image.c (content of classes), encode_record.c (the
 ** frame of a record).
 ** Private to src/value/.
 */
@@ -100,6 +100,52 @@ static inline size_t lc_enc_at (const Enc *e) {
   return (size_t)(e->p - e->m->bytes);
 }
 
+/* ---- a number alone; there is room for 16 bytes ---- */
+
+static inline void lc_enc_integer (Enc *e, lua_Integer x) {
+  if (x >= -16 && x <= 111) lc_enc_byte(e, (unsigned)(WIRE_INT0 + 16 + x));
+  else if (x >= INT16_MIN && x <= INT16_MAX) {
+    int16_t v = (int16_t)x;
+    lc_enc_byte(e, WIRE_INT2);
+    memcpy(e->p, &v, 2);
+    e->p += 2;
+  }
+  else if (x >= INT32_MIN && x <= INT32_MAX) {
+    int32_t v = (int32_t)x;
+    lc_enc_byte(e, WIRE_INT4);
+    memcpy(e->p, &v, 4);
+    e->p += 4;
+  }
+  else {
+    lc_enc_byte(e, WIRE_INT8);
+    lc_enc_u64(e, (uint64_t)x);
+  }
+}
+
+static inline void lc_enc_float (Enc *e, lua_Number x) {
+  lc_enc_byte(e, WIRE_FLT);
+  memcpy(e->p, &x, 8);
+  e->p += 8;
+}
+
+/*
+** A number that has a fraction is a float, whatever lua_isinteger says:
+** one call less for most, where floats are to be expected.
+*/
+static inline int lc_enc_isfloat (lua_State *L, int idx, lua_Number *x) {
+  *x = lua_tonumberx(L, idx, NULL);
+  if (*x > -9.0e15 && *x < 9.0e15 && (lua_Number)(int64_t)*x != *x) return 1;
+  return !lua_isinteger(L, idx);
+}
+
+static inline void lc_enc_number (Enc *e, int idx) {
+  lua_Number x;
+  if (lc_enc_isfloat(e->L, idx, &x)) lc_enc_float(e, x);
+  else lc_enc_integer(e, lua_tointegerx(e->L, idx, NULL));
+}
+
+/* ---- records and values ---- */
+
 /* 0, after noting what is needed, if the record is not in that mode yet. */
 static inline int lc_enc_in (Enc *e, int mode) {
   if (e->need < mode) e->need = mode;
@@ -109,6 +155,8 @@ static inline int lc_enc_in (Enc *e, int mode) {
 /* The value at `idx` (absolute), of type `type`, `depth` containers deep.
 ** There is room for ENC_STACK slots on the stack. */
 EncStatus lc_enc_value (Enc *e, int idx, int type, int depth);
+/* The same for who knows where the top of the stack is. */
+EncStatus lc_enc_any (Enc *e, int idx, int top, int type, int depth);
 EncStatus lc_enc_ref (Enc *e, Seen *s);
 EncStatus lc_enc_string (Enc *e, const char *str, size_t len);
 /* As string, but without an id. Needs room for 16 bytes, and makes its own
@@ -121,7 +169,13 @@ EncStatus lc_enc_later (Enc *e, int idx);
 /* A table of which nothing else is known: for images. */
 EncStatus lc_enc_image (Enc *e, int idx);
 
-/* record.c */
+/* encode_array.c */
+/* The items of the table at `t`. Its first key, which is a number, and the value are
+** on the stack, at `at`; *more: so are a key and a value that are no item, now. */
+EncStatus lc_enc_items (Enc *e, int t, int at, int depth, unsigned *bits,
+                        int *more);
+
+/* encode_record.c */
 /* One record, from `start`; nothing is committed. */
 void lc_enc_begin (Enc *e);
 EncStatus lc_enc_finish (Enc *e);

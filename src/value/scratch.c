@@ -33,6 +33,7 @@ void lc_scratch_reset (Scratch *s) {
   s->nshared = 0;
   if (++s->stamp == 0) {          /* once in 2^32 records */
     if (s->cap > 0) memset(s->seen, 0, s->cap * sizeof(Seen));
+    memset(s->recent, 0, sizeof s->recent);
     s->stamp = 1;
   }
 }

@@ -21,6 +21,15 @@ typedef struct Seen {
   uint32_t aux;       /* the caller's */
 } Seen;
 
+/* A string that was met more than once, by the address of its Lua object. */
+typedef struct Recent {
+  const void *key;
+  uint32_t stamp;
+  uint32_t slot;
+} Recent;
+
+enum { RECENT = 16 };
+
 typedef struct Scratch Scratch;
 
 struct Scratch {
@@ -32,6 +41,7 @@ struct Scratch {
   uint32_t *shared;   /* shared[slot - 1] is an id */
   uint32_t nshared, capshared;
   unsigned idle;      /* small records since it was well filled */
+  Recent recent[RECENT];   /* the last keys, by address */
 };
 
 Scratch *lc_scratch_new (Mem *mem);
@@ -87,6 +97,13 @@ static inline Seen *lc_scratch_find (Scratch *s, const void *key) {
     if (e->stamp != s->stamp) return NULL;
     if (e->key == key) return e;
   }
+}
+
+/* Where the slot of a key is looked for first: most tables in a list have the same
+** few keys. */
+static inline Recent *lc_scratch_recent (Scratch *s, const void *key) {
+  uintptr_t p = (uintptr_t)key;
+  return &s->recent[((p >> 4) ^ (p >> 8)) & (RECENT - 1)];
 }
 
 /* The next free slot, for `id`; 0 when there is no memory. */

@@ -57,6 +57,7 @@ struct Codec {
   int eager;                 /* how the last record had to be encoded */
   uint32_t epoch;            /* one more at each lc_codec_begin */
   unsigned kept;             /* next place in STATE_KEEP */
+  int loan;                  /* KiB: see decode.c */
   size_t strgap;             /* from lua_topointer of a string to its bytes;
                                 0 if that is not the same for all strings */
   Scratch *idle;             /* a list */

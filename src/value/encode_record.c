@@ -1,5 +1,5 @@
 /*
-** record.c: the frame of a record that is written: head, lists, protection,
+** encode_record.c: the frame of a record that is written: head, lists, protection,
 ** undoing. Stands on encode.h and refuse.h; knows nothing of how a value
 ** becomes bytes.
 */
