@@ -295,8 +295,10 @@ static void *heap_resize (Heap *h, void *p, size_t osize, size_t nsize) {
 /* Everything but the two calls that Lua makes most. Apart from them: what it
 ** saves and restores would cost them a third of their time. */
 HEAP_APART static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
-                        size_t used, int object) {
+                                   size_t used) {
   void *q;
+  int object = heap_is_object(p, osize);
+  if (p == NULL) osize = 0;            /* it is a type tag then */
   if (nsize == 0) {
     heap_free(h, p, osize);
     heap_count(h, used - osize);
@@ -316,27 +318,35 @@ HEAP_APART static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
   return q;
 }
 
-/* A small block that a free list has, and a small block that goes there. */
+/* What Lua asks for most: a small block, from a free list or the newest chunk; and a
+** small block that goes to its list. */
 void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
   Heap *h = (Heap *)ud;
   size_t used = atomic_load_explicit(&h->used, memory_order_relaxed);
-  int object = heap_is_object(p, osize);
   if (p == NULL) {
-    HeapBlock *b;
-    osize = 0;                         /* it is a type tag then */
-    if (nsize - 1 < HEAP_SMALL && !HEAP_PLAIN && used + nsize <= h->mark
-        && (b = h->free_[heap_class(nsize)]) != NULL) {
-      h->free_[heap_class(nsize)] = b->next;
-      heap_count(h, used + nsize);
-      return b;
+    if (nsize - 1 < HEAP_SMALL && !HEAP_PLAIN && used + nsize <= h->mark) {
+      size_t class_ = heap_class(nsize);
+      HeapBlock *b = h->free_[class_];
+      if (b != NULL) {
+        h->free_[class_] = b->next;
+        heap_count(h, used + nsize);
+        return b;
+      }
+      if ((size_t)(h->end - h->next) >= class_ * HEAP_UNIT) {
+        void *q = h->next;
+        h->next += class_ * HEAP_UNIT;
+        heap_count(h, used + nsize);
+        return q;
+      }
     }
+    if (nsize == 0) return NULL;       /* half of all tables free no array */
   }
   else if (nsize == 0 && heap_is_small(osize)) {
     heap_put(h, p, heap_class(osize));
     atomic_store_explicit(&h->used, used - osize, memory_order_relaxed);
     return NULL;
   }
-  return heap_slow(h, p, osize, nsize, used, object);
+  return heap_slow(h, p, osize, nsize, used);
 }
 
 size_t lc_heap_used (Heap *h) {

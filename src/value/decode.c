@@ -69,14 +69,23 @@ static void dec_string (Dec *d, uint64_t len) {
 ** use. */
 static void dec_tagged (Dec *d, unsigned tag, int top, int depth);
 
-/* Pushes one value: what there is most of, at once. */
-static inline void dec_any (Dec *d, int top, int depth) {
-  unsigned tag = lc_dec_byte(d);
+/* Pushes what comes again, if that is what the tag says and it is near. */
+static inline int dec_near (Dec *d, unsigned tag) {
+  if (tag - WIRE_REF0 - 1 >= d->nnear) return 0;
+  lua_pushvalue(d->L, d->fast + (int)(tag - WIRE_REF0));
+  return 1;
+}
+
+/* What there is most of, at once. */
+static inline void dec_tag (Dec *d, unsigned tag, int top, int depth) {
   if (tag >= WIRE_INT0) lua_pushinteger(d->L, (int)tag - WIRE_INT0 - 16);
   else if (tag >= WIRE_STR0) dec_string(d, tag - WIRE_STR0);
-  else if (tag > WIRE_REF0 && tag - WIRE_REF0 <= d->nfast)
-    lua_pushvalue(d->L, d->fast + (int)(tag - WIRE_REF0));
-  else dec_tagged(d, tag, top, depth);
+  else if (!dec_near(d, tag)) dec_tagged(d, tag, top, depth);
+}
+
+/* Pushes one value. */
+static inline void dec_any (Dec *d, int top, int depth) {
+  dec_tag(d, lc_dec_byte(d), top, depth);
 }
 
 /* How much of `want` may be made ahead. All claims of a record together
@@ -216,15 +225,15 @@ static void dec_items (Dec *d, int t, lua_Unsigned n, int depth) {
   }
 }
 
+/* Most keys have come before. */
 static void dec_pairs (Dec *d, int t, int depth) {
   for (;;) {
-    lc_dec_need(d, 1);
-    if (*d->p == WIRE_END) break;
-    dec_any(d, t, depth + 1);
+    unsigned tag = lc_dec_byte(d);
+    if (tag == WIRE_END) break;
+    if (!dec_near(d, tag)) dec_tag(d, tag, t, depth + 1);
     dec_any(d, t + 1, depth + 1);
     lua_rawset(d->L, t);
   }
-  d->p++;
 }
 
 /* The body whose tag was just read, for the table at `t`, which is the top of

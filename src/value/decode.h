@@ -32,6 +32,7 @@ typedef struct Dec {
   uint32_t nshared;               /* slots in all */
   uint32_t nfast;                 /* slots 1 .. nfast are on the stack, */
   int fast;                       /* slot k at fast + k; */
+  uint32_t nnear;                 /* of those, as many as a tag can name; */
   int refs;                       /* the rest in a table */
   int work;                       /* bodies that were put off: a table */
   uint32_t nwork;

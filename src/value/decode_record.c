@@ -38,6 +38,7 @@ static void dec_slots (Dec *d) {
   lua_State *L = d->L;
   int top = lua_gettop(L);
   d->nfast = d->nshared < DEC_FAST ? d->nshared : DEC_FAST;
+  d->nnear = d->nfast < 31 ? d->nfast : 31;
   lc_state_room(L, (int)d->nfast + DEC_STACK);
   d->work = top + 1;
   d->refs = top + 2;

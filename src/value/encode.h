@@ -81,19 +81,34 @@ static inline int lc_enc_room (Enc *e, size_t n) {
   return (size_t)(e->lim - e->p) >= n || lc_enc_grow(e, n);
 }
 
+/* `e->p` is moved last: a byte that is stored might be one of it, as far as the
+** compiler knows, who would read it again. */
 static inline void lc_enc_byte (Enc *e, unsigned b) {
   /* cppcheck-suppress ctuuninitvar ; rec_simple sets all that scalars need */
-  *e->p++ = (unsigned char)b;
+  unsigned char *p = e->p;
+  p[0] = (unsigned char)b;
+  e->p = p + 1;
 }
 
 static inline void lc_enc_u32 (Enc *e, uint32_t x) {
-  memcpy(e->p, &x, 4);
-  e->p += 4;
+  unsigned char *p = e->p;
+  memcpy(p, &x, 4);
+  e->p = p + 4;
 }
 
 static inline void lc_enc_u64 (Enc *e, uint64_t x) {
-  memcpy(e->p, &x, 8);
-  e->p += 8;
+  unsigned char *p = e->p;
+  memcpy(p, &x, 8);
+  e->p = p + 8;
+}
+
+/* A tag and the `n` bytes at `x`. */
+static inline void lc_enc_tagged (Enc *e, unsigned tag, const void *x,
+                                  size_t n) {
+  unsigned char *p = e->p;
+  p[0] = (unsigned char)tag;
+  memcpy(p + 1, x, n);
+  e->p = p + 1 + n;
 }
 
 static inline size_t lc_enc_at (const Enc *e) {
@@ -106,26 +121,17 @@ static inline void lc_enc_integer (Enc *e, lua_Integer x) {
   if (x >= -16 && x <= 111) lc_enc_byte(e, (unsigned)(WIRE_INT0 + 16 + x));
   else if (x >= INT16_MIN && x <= INT16_MAX) {
     int16_t v = (int16_t)x;
-    lc_enc_byte(e, WIRE_INT2);
-    memcpy(e->p, &v, 2);
-    e->p += 2;
+    lc_enc_tagged(e, WIRE_INT2, &v, 2);
   }
   else if (x >= INT32_MIN && x <= INT32_MAX) {
     int32_t v = (int32_t)x;
-    lc_enc_byte(e, WIRE_INT4);
-    memcpy(e->p, &v, 4);
-    e->p += 4;
+    lc_enc_tagged(e, WIRE_INT4, &v, 4);
   }
-  else {
-    lc_enc_byte(e, WIRE_INT8);
-    lc_enc_u64(e, (uint64_t)x);
-  }
+  else lc_enc_tagged(e, WIRE_INT8, &x, 8);
 }
 
 static inline void lc_enc_float (Enc *e, lua_Number x) {
-  lc_enc_byte(e, WIRE_FLT);
-  memcpy(e->p, &x, 8);
-  e->p += 8;
+  lc_enc_tagged(e, WIRE_FLT, &x, 8);
 }
 
 /*
