@@ -51,7 +51,7 @@ value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted 
 	refuse encode_record)
 run    := $(patsubst %,src/run/%.c,heap interrupt timer fiber state worker)
 pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit stream future \
-	answer stop yield run crew \
+	answer offer stop yield run crew \
 	schedule watch post pool)
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option map_option lib_error lib_wait lib_future lib_generate \

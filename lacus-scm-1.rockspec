@@ -58,6 +58,7 @@ build = {
         "src/pool/home.c",
         "src/pool/dialogue.c",
         "src/pool/answer.c",
+        "src/pool/offer.c",
         "src/pool/stop.c",
         "src/pool/yield.c",
         "src/pool/run.c",

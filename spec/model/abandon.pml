@@ -9,8 +9,8 @@
 ** what is behind it [run_split], or, without memory (NOMEM), these items fail at once in
 ** the room that `out` has.
 **
-** Proved: each item is answered once. Not modelled: yields, retries, items
-** that are given to another worker (`begun`, `inside`), several batches.
+** Proved: each item is answered once. Not modelled: yields, retries, items that are given
+** to another worker, results on offer (see offer.pml for both), several batches.
 **
 ** @prove -DITEMS=3
 ** @prove -DITEMS=4

@@ -187,7 +187,7 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
       case STREAM_WAIT:
         if (mode == MODE_POLL || lc_now() >= r->deadline)
           return res_give(L, r, mode, -1);
-        if (r->s->pause != 0 && r->s->pause < until) until = r->s->pause;
+        if (r->s->until != 0 && r->s->until < until) until = r->s->until;
         f = lc_wait_fiber(r->home, L);
         if (f == NULL) lc_wait_block(L, r->home, &lc_wait_stream, r->s, until);
         else if (lc_stream_listen(r->s, &f->waiter)) {

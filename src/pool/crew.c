@@ -50,7 +50,33 @@ void lc_crew_stop (PoolWorker *pw, unsigned turn) {
   lc_unpark(&pw->w.parker);
 }
 
+PoolWorker *lc_crew_pin (Pool *p, int i, const void *what) {
+  PoolWorker *pw;
+  lc_mutex_lock(&p->lock);
+  pw = p->workers[i];
+  if (pw != NULL && lc_interrupt_turn(&pw->w.interrupt, what) != 0) pw->pins++;
+  else pw = NULL;
+  lc_mutex_unlock(&p->lock);
+  return pw;
+}
+
+void lc_crew_unpin (PoolWorker *pw) {
+  Pool *p = pw->pool;
+  lc_mutex_lock(&p->lock);
+  if (--pw->pins == 0 && pw->abandoned) lc_cond_broadcast(&p->changed);
+  lc_mutex_unlock(&p->lock);
+}
+
+/* Only one that was abandoned can have pins still. */
+static void crew_await_pins (PoolWorker *pw) {
+  Pool *p = pw->pool;
+  lc_mutex_lock(&p->lock);
+  while (pw->pins > 0) lc_cond_wait(&p->changed, &p->lock);
+  lc_mutex_unlock(&p->lock);
+}
+
 void lc_crew_fire (PoolWorker *pw) {
+  crew_await_pins(pw);
   lc_worker_free(&pw->w);
   lc_mutex_free(&pw->kit.guard);
   lc_mem_free(pw->pool->mem, pw->trace, pw->trace_size);

@@ -47,6 +47,7 @@ struct PoolWorker {
   uint64_t index;             /* of the item that ran then */
   PoolWorker *next_idle;
   int idle;                   /* on the list */
+  int pins;                   /* who looks at it, and it is not freed meanwhile */
   TaskList ready;             /* fibers of this worker that may go on */
   TaskList mine;              /* started by its tasks; the newest first */
   /* owner thread only */
@@ -152,6 +153,11 @@ struct Pool {
 static inline PoolWorker *lc_crew_worker (Worker *w) {
   return (PoolWorker *)(void *)w;
 }
+
+/* The worker in place `i`, if it runs code of `what`: it stays until it is unpinned. No
+** lock held. */
+PoolWorker *lc_crew_pin (Pool *p, int i, const void *what);
+void lc_crew_unpin (PoolWorker *pw);
 
 /* It has been abandoned. No lock held. */
 int lc_crew_is_lost (PoolWorker *pw);

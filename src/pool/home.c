@@ -12,7 +12,7 @@ static const char home_hurry_key = 0;
 
 /* As long as another processor may bring news: waking an idle one costs about
 ** 20 microseconds. */
-#define HOME_SPIN_NS 20000
+#define HOME_SPIN_NS 50000
 
 /* In the registry: see lc_home_set_workers. */
 #define HOME_WORKERS "lacus.workers"

@@ -50,12 +50,14 @@ struct Run {
   size_t answered, owed;  /* guarded: items from `answered` to before `owed` are
                           ** not handed over; else as `at` and `end` */
   _Atomic(size_t) begun;  /* those before it may have begun: see stop.h */
-  _Atomic(int) inside;    /* the task's own code runs: `out` is not touched */
+  _Atomic(Batch *) offer; /* `out`, while the task's own code runs: see offer.h */
+  int offered;            /* what was put there, if it was not swapped out since */
+  Batch *instead;         /* guarded: for `out`, from who has the offer; or NULL */
   int stop;
   int trace;              /* where it was stopped: in the registry */
   uint64_t left;          /* of its time, while it waits for its reader */
   Batch *out;             /* results not sent yet; has room for end - at more.
-                          ** NULL: who abandoned the worker has it */
+                          ** NULL: the worker was abandoned */
   Call *call;             /* whose function is in FUNCTION; or NULL */
   int phase;
   int yielded;            /* the item has yielded */

@@ -5,6 +5,7 @@
 
 #include "../base/clock.h"
 #include "../run/state.h"
+#include "offer.h"
 
 /* --- stopping ----------------------------------------------------------- */
 
@@ -94,6 +95,18 @@ static void pool_stop_tasks (void *pool, Sink *k) {
   lc_watch_cancel((Pool *)pool, k);
 }
 
+/* Only from a worker that runs a task of `k` now. */
+static void pool_fetch (void *pool, Sink *k) {
+  Pool *p = (Pool *)pool;
+  int i;
+  for (i = 0; i < p->nworkers; i++) {
+    PoolWorker *pw = lc_crew_pin(p, i, k);
+    if (pw == NULL) continue;
+    lc_offer_fetch(&pw->kit, k);
+    lc_crew_unpin(pw);
+  }
+}
+
 PoolWorker *lc_pool_own (Pool *p, Worker *w) {
   PoolWorker *pw = w != NULL ? lc_crew_worker(w) : NULL;
   return pw != NULL && pw->pool == p ? pw : NULL;
@@ -134,6 +147,7 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   link.foreign = p->home != home;
   link.run = pool_run_batch;
   link.stop = pool_stop_tasks;
+  link.fetch = p->inlined || options->single ? NULL : pool_fetch;
   link.workers = p->nworkers;
   s = lc_stream_new(p->mem, &link, options);
   if (s == NULL) return NULL;

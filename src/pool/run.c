@@ -184,8 +184,11 @@ static int run_delay (lua_State *co, Run *r) {
 /* --- items --------------------------------------------------------------- */
 
 static int run_go_on (lua_State *co, int status, lua_KContext ctx) {
+  Run *r = (Run *)ctx;
   (void)status;
-  return run_items(co, (Run *)ctx);
+  if (lc_stop_may_answer(r)) return run_items(co, r);
+  r->stop = STOP_CANCEL;
+  return 0;
 }
 
 /*
@@ -201,7 +204,8 @@ static int run_items (lua_State *co, Run *r) {
       return lc_fiber_suspend(co, &r->fiber, r->until, NULL, NULL,
                               (lua_KContext)r, run_go_on);
     r->phase = PHASE_DECODE;
-    if (r->in->timeout != 0 && !lc_stop_may_begin(r)) break;
+    if (r->in->timeout == 0) lc_offer(r);
+    else if (!lc_stop_may_begin(r)) break;
     if (r->kit->seeded) run_seed(r);
     n = run_push_call(co, r, &r->in->entries[r->at]);
     r->phase = PHASE_CALL;
@@ -323,13 +327,15 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
                         memory_order_relaxed);
   r->end = r->owed = end;
   r->out = out;
+  r->offered = OFFER_NOT;
   r->call = NULL;
   r->stop = STOP_NOT;
   r->trace = LUA_NOREF;
   r->left = LC_NEVER;
-  r->yielded = r->again = 0;
+  r->yielded = 0;
   r->refused = NULL;
   r->attempt = 1 + in->entries[at].attempt;
+  r->again = r->attempt > 1;      /* it was lost: there is a pause */
   r->until = 0;
   in->users++;
   return r;
@@ -449,11 +455,11 @@ static void run_on (Run *r) {
   Fibers *fs = r->fiber.fs;
   while (!run_ends_parked(r)) {
     int status, parking;
-    if (lua_status(r->fiber.co) == LUA_YIELD) lc_stop_inside(r);
+    if (lua_status(r->fiber.co) == LUA_YIELD) lc_offer(r);
     status = run_resume(r);
     parking = fs->parking;
     fs->parking = fs->ending = 0;
-    if (status != LUA_OK && !lc_stop_may_answer(r)) r->stop = STOP_CANCEL;
+    if (!lc_stop_may_answer(r)) r->stop = STOP_CANCEL;
     if (status == LUA_OK && r->at == r->end) {
       run_end(r);
       return;

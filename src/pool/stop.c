@@ -13,20 +13,9 @@ void lc_stop_in (Run *r, uint64_t ns) {
 
 int lc_stop_may_begin (Run *r) {
   atomic_store_explicit(&r->begun, r->at + 1, memory_order_seq_cst);
-  lc_stop_inside(r);
+  lc_offer(r);
   lc_stop_in(r, r->in->timeout);
   return !lc_stop_is_cancelled(r);
-}
-
-void lc_stop_inside (Run *r) {
-  if (r->in->timeout != 0)
-    atomic_store_explicit(&r->inside, 1, memory_order_seq_cst);
-}
-
-int lc_stop_may_answer (Run *r) {
-  if (r->in->timeout == 0) return 1;
-  atomic_store_explicit(&r->inside, 0, memory_order_seq_cst);
-  return !atomic_load_explicit(&r->kit->halt, memory_order_seq_cst);
 }
 
 /* A cancel that comes while it is stopped for something else counts more. */
@@ -70,14 +59,6 @@ void lc_stop_sweep (RunKit *kit) {
 
 /* --- an abandoned worker ------------------------------------------------- */
 
-/* Guarded, and for an abandoned worker: so not by lc_answer_hand_over. */
-static void stop_hand_over (Run *r, Batch *b) {
-  Sink *k = r->in->sink;
-  b->sink = k;
-  lc_shared_hold(&k->head);
-  lc_sink_kind(k)->deliver(k, b);
-}
-
 /* The items from `first` to `end` - 1 are lost. Guarded. */
 static int stop_lose (Run *r, size_t first, size_t end) {
   Batch *b;
@@ -92,45 +73,44 @@ static int stop_lose (Run *r, size_t first, size_t end) {
     Entry *e = lc_batch_put(b, r->in->entries[i].index, ENTRY_LOST, 1);
     e->worker = (short)r->kit->w->id;
   }
-  stop_hand_over(r, b);
+  lc_offer_deliver(r, b);
   return 1;
 }
 
-/* What is ready goes, if the worker cannot be at it. Gives the item that is not
-** answered yet. Guarded. */
-static size_t stop_take_ready (Run *r, size_t begun) {
-  Batch *b = r->out;
-  if (b == NULL
-      || !atomic_load_explicit(&r->inside, memory_order_seq_cst))
-    return r->answered;
-  r->out = NULL;
-  r->owed = r->end;
-  if (b->n > 0) stop_hand_over(r, b);
-  else lc_batch_free(b);
-  return begun - 1;
+/* What is on offer goes. 1: there was an offer, so the worker is stuck in the item
+** that is not answered now. Guarded. */
+static int stop_take_ready (Run *r) {
+  Batch *b;
+  if (!lc_offer_seize(r, &b)) return 0;
+  if (b != NULL) {
+    r->answered += lc_offer_count(b);
+    lc_offer_deliver(r, b);
+  }
+  return 1;
 }
 
 /* Whether the item that it is stuck in gets another attempt. (Nobody writes what is
-** read here: the task's own code runs, and what follows it looks at `halt`.) */
+** read here: the task's own code runs, and what follows it finds no offer.) */
 static int stop_tries_again (const Run *r) {
   const Retry *t = r->in->retry;
-  return t != NULL && !r->yielded
-         && atomic_load_explicit(&r->inside, memory_order_seq_cst)
-         && lc_retry_wants(t, r->attempt, LC_FAULT_LOST);
+  return t != NULL && !r->yielded && lc_retry_wants(t, r->attempt, LC_FAULT_LOST);
 }
 
 /* What `r` has not answered: lost, or, if it has not begun, to be run. Guarded. */
 static int stop_answer_for (Run *r, TaskList *again) {
   size_t begun = atomic_load_explicit(&r->begun, memory_order_seq_cst);
-  size_t left = stop_take_ready(r, begun);
+  int stuck = stop_take_ready(r), retry = stuck && stop_tries_again(r);
+  size_t left = r->answered;
   Batch *b = NULL;
-  int stuck = left < begun && left == begun - 1;   /* in this one item */
-  if (begun < left) begun = left;
-  if (stuck && stop_tries_again(r)) begun--;
+  if (stuck) {
+    r->owed = r->end;
+    begun = left + !retry;
+  }
+  else if (begun < left) begun = left;
   if (begun < r->owed) b = lc_batch_again(r->in, begun, r->owed);
   if (b == NULL) begun = r->owed;
   else {
-    if (stuck && begun == left) b->entries[0].attempt = r->attempt;
+    if (retry) b->entries[0].attempt = r->attempt;
     b->sink = r->in->sink;
     lc_shared_hold(&b->sink->head);
     lc_tasks_push_last(again, &b->task);

@@ -8,6 +8,7 @@
 
 #include "../base/clock.h"
 #include "kit.h"
+#include "offer.h"
 #include "sink.h"
 
 static inline int lc_stop_is_cancelled (const Run *r) {
@@ -24,20 +25,22 @@ void lc_stop_in (Run *r, uint64_t ns);
 
 /*
 ** The item is about to begin, with its timeout: 0 if it must not, for its worker
-** was abandoned or its sink cancelled. (Worker: writes `begun`, goes to the next turn,
-** reads `halt`. Who abandons: writes `halt`, reads `begun`. All seq_cst, so an
-** item that another worker is given never begins here.)
+** was abandoned or its sink cancelled. (Worker: writes `begun` and `offer`, goes to the
+** next turn, reads `halt`. Who abandons: writes `halt`, reads `begun`, swaps `offer`.
+** All seq_cst, so an item that another worker is given never begins here.)
 */
 int lc_stop_may_begin (Run *r);
 
 /*
-** The task's own code has come back: 0 if nothing is to be said any more, for the
-** worker was abandoned. (In the same way, by `inside`: who abandons takes the
-** results that are ready, if it finds it set.) Items without timeout always may.
+** The task's own code has come back, and `out` may be written to: 0 if nothing is to
+** be said any more, for the worker was abandoned. (Items with a timeout look at `halt`
+** too, so none begins again here that was given to others.)
 */
-int lc_stop_may_answer (Run *r);
-/* It goes on. */
-void lc_stop_inside (Run *r);
+static inline int lc_stop_may_answer (Run *r) {
+  return lc_offer_regain(r)
+         && (r->in->timeout == 0
+             || !atomic_load_explicit(&r->kit->halt, memory_order_seq_cst));
+}
 
 /* Whether what runs on this worker is to stop. Owner thread. */
 int lc_stop_wanted (RunKit *kit);

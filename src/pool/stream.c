@@ -15,6 +15,10 @@
 ** At most PAUSE_NS. */
 #define LONG_US 200
 #define PAUSE_NS 2000000u
+/* A consumer that has had nothing for so long fetches what is ready; then after
+** twice that, and so on, up to FETCH_MOST. */
+#define FETCH_FIRST_NS 1000000u
+#define FETCH_MOST_NS 50000000u
 /* Empty batches that a stream keeps. */
 #define SPARE_MOST 8
 
@@ -425,6 +429,24 @@ static int stream_pauses (Stream *s, int ready) {
   return 1;
 }
 
+/* Nothing is ready: may bring what is, somewhere. */
+static StreamStep stream_starve (Stream *s) {
+  uint64_t now;
+  s->until = 0;
+  if (s->link.fetch == NULL || s->finished == s->pulled) return STREAM_WAIT;
+  now = lc_now();
+  if (s->fetch_at == 0) s->patience = FETCH_FIRST_NS;
+  else if (now >= s->fetch_at) {
+    s->link.fetch(s->link.pool, &s->sink);
+    stream_collect(s);
+    if (stream_has_ready(s)) return STREAM_READY;
+    if (s->patience < FETCH_MOST_NS) s->patience *= 2;
+  }
+  if (now >= s->fetch_at) s->fetch_at = now + s->patience;
+  s->until = s->fetch_at;
+  return STREAM_WAIT;
+}
+
 StreamStep lc_stream_step (Stream *s, int pulled) {
   int ready;
   uint64_t now = lc_ticks();
@@ -440,19 +462,25 @@ StreamStep lc_stream_step (Stream *s, int pulled) {
     s->burst_at = now;
   }
   if (!(ready && stream_had_burst(s, pulled, now)) && stream_may_pull(s)) {
-    if (stream_pauses(s, ready)) return STREAM_WAIT;
+    if (stream_pauses(s, ready)) {
+      s->until = s->pause;
+      return STREAM_WAIT;
+    }
     s->pause = 0;
     s->asked = now;
     return STREAM_PULL;
   }
-  if (ready) return STREAM_READY;
+  if (ready) {
+    s->fetch_at = 0;
+    return STREAM_READY;
+  }
   if (s->exhausted && s->handed == s->pulled) return STREAM_END;
   if (atomic_load_explicit(&s->broken, memory_order_acquire)) {
     stream_collect(s);            /* what came before the break, but just now */
     return stream_has_ready(s) ? STREAM_READY : STREAM_BROKEN;
   }
   lc_stream_flush(s);
-  return STREAM_WAIT;
+  return stream_starve(s);
 }
 
 int lc_stream_listen (Stream *s, Waiter *w) {

@@ -23,6 +23,10 @@
 **   them sees the other. Ordered: what belongs to the turn goes first, and
 **   one credit is kept for it, so it can never wait for those behind it.
 **
+** Starving. Results go home a batch at a time, and the task after them may take
+** long. A consumer that has had nothing for a while, though items are with the
+** workers, fetches what is ready there (`fetch`), and does so again, less often.
+**
 ** Shuffled is ordered, but for the order: a turn may be of an index that is
 ** pulled no further than a block later. So one that is not pulled yet may be,
 ** whatever the lookahead says; turns of indexes that the source does not reach
@@ -62,6 +66,9 @@ typedef struct StreamLink {
   void (*run) (Task *t, struct Worker *w);     /* what batches do there */
   /* `k` is cancelled: what runs or waits for it stops. No lock held. */
   void (*stop) (void *pool, Sink *k);
+  /* Delivers what is ready for `k` and waits behind a task that runs: see offer.h. No
+  ** lock held. NULL: there is never any. */
+  void (*fetch) (void *pool, Sink *k);
   int workers;
 } StreamLink;
 
@@ -124,6 +131,10 @@ struct Stream {
   uint64_t pause;             /* what is on its way may come until then, in
                               ** lc_now's time, before the next pull; 0: no */
   int paused;                 /* somebody was told to wait for that */
+  uint64_t fetch_at;          /* when to fetch what waits in workers, in lc_now's
+                              ** time; 0: it does not starve... */
+  uint64_t patience;          /* ...and how long after that again, ns */
+  uint64_t until;             /* of the last STREAM_WAIT */
   uint64_t burst, burst_at;   /* the pulls since a result was asked for: `pulled`
                               ** and lc_ticks when they began */
   size_t size;                /* items that a batch should have now */
@@ -151,7 +162,7 @@ void lc_stream_release (Stream *s);
 typedef enum StreamStep {
   STREAM_PULL,        /* pull: then put or exhaust, and step again */
   STREAM_READY,       /* take one entry */
-  STREAM_WAIT,        /* wait, until `pause` if that is not 0, and step again */
+  STREAM_WAIT,        /* wait, until `until` if that is not 0, and step again */
   STREAM_END,         /* all is handed over */
   STREAM_BROKEN       /* the pool is closed or failed: ask it why */
 } StreamStep;

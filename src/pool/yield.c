@@ -91,7 +91,7 @@ int lc_yield (lua_State *L, Fiber *f) {
   if (lc_stop_may_answer(r) && !lc_sink_cancelled(k)
       && lc_sink_kind(k)->credit(k, r->in->entries[r->at].index, &f->node)) {
     int n = yield_now(L, r);
-    lc_stop_inside(r);
+    lc_offer(r);
     return n;
   }
   yield_pause(r);

@@ -117,7 +117,7 @@ static int dec_record (Dec *d, size_t *pos) {
 ** Nothing of what a record becomes is garbage yet, so while it is read a collector
 ** works in vain: over again through tables that are half full. It gives credit, as
 ** a step of a negative size, and is told to catch up afterwards, which is the same
-** work in fewer steps. After an error the next record of the state pays.
+** work in fewer steps. After an error the next large record of the state pays.
 */
 static void dec_repay (lua_State *L, Codec *c) {
   int kib = c->loan;
@@ -128,7 +128,7 @@ static void dec_repay (lua_State *L, Codec *c) {
 static void dec_borrow (lua_State *L, Codec *c, size_t bytes) {
   size_t kib = bytes / (1024 / LOAN_TIMES);
   dec_repay(L, c);
-  if (bytes < LOAN_LEAST || !lua_gc(L, LUA_GCISRUNNING)) return;
+  if (!lua_gc(L, LUA_GCISRUNNING)) return;
   c->loan = kib < LOAN_MOST ? (int)kib : LOAN_MOST;
   lua_gc(L, LUA_GCSTEP, -c->loan);
 }
@@ -136,8 +136,11 @@ static void dec_borrow (lua_State *L, Codec *c, size_t bytes) {
 int lc_decode (lua_State *L, Codec *c, const Message *m, size_t *pos) {
   Dec d;
   int n;
+  size_t bytes;
   dec_begin(&d, L, c, m, *pos);
-  dec_borrow(L, c, dec_size(&d));
+  bytes = dec_size(&d);
+  if (bytes < LOAN_LEAST) return dec_record(&d, pos);
+  dec_borrow(L, c, bytes);
   n = dec_record(&d, pos);
   dec_repay(L, c);
   return n;

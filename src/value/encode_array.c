@@ -123,7 +123,7 @@ static inline void encrun_number (Enc *e, EncRun *r, int idx) {
 /* ---- items ---- */
 
 /* So many items at least are worth the short way. */
-#define LONG_LEAST 256
+#define LONG_LEAST 64
 /* Items that it takes at once: so many slots on the stack. */
 #define LONG_BLOCK 16
 /* When an item with this number comes, it is asked whether there are many. */

@@ -1,0 +1,109 @@
+-- Results that are ready do not wait for the task behind them, however long that runs.
+local gate = require "spec.support.gate"
+local lacus = require "lacus"
+
+-- The last item waits, in C, for the consumer to open the gate.
+local function item(name, i, last)
+  if i == last then require "spec.support.gate".wait(name) end
+  return i
+end
+
+describe("a task that runs long #offer", function()
+  -- Each opens the gate when it has all results but the last one.
+  local function all_come(workers, options, read)
+    local pool <close> = lacus.pool { workers = workers, name = "offer" }
+    local name, seen = gate.new(), {}
+    local source = lacus.generator(function() for i = 1, 10 do coroutine.yield(name, i, 10) end end)
+    options.batch = options.batch or 10
+    local results <close> = pool:map(source(), item, options)
+    read = read or function() return results() end
+    while #seen < 10 do
+      local i, value = read(results)
+      if i then
+        assert.equal(i, value)
+        seen[#seen + 1] = i
+      end
+      if #seen == 9 then gate.open(name) end
+    end
+    gate.words(name)
+    table.sort(seen)
+    return seen
+  end
+
+  local ten = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 }
+
+  it("does not hold up what was finished before it, in its own batch", function()
+    assert.same(ten, all_come(1, {}))
+    assert.same(ten, all_come(3, {}))
+  end)
+
+  it("nor in order", function()
+    assert.same(ten, all_come(1, { ordered = true }))
+  end)
+
+  it("nor where tasks have a timeout", function()
+    assert.same(ten, all_come(1, { timeout = 1000 }))
+  end)
+
+  it("nor where an attempt may follow", function()
+    assert.same(ten, all_come(1, { timeout = 1000, retries = 2, retry_delay = 0.001 }))
+  end)
+
+  it("nor from who only polls", function()
+    assert.same(ten, all_come(1, {}, function(results) return results:poll() end))
+    assert.same(ten, all_come(1, {}, function(results) return results:next(0.001) end))
+  end)
+
+  it("nor from a task that reads the results of another pool", function()
+    local pool <close> = lacus.pool(1)
+    local other <close> = lacus.pool(1)
+    local count = pool:submit(function(pool, item, gate_name)
+      local lacus = require "lacus"
+      local gate = require "spec.support.gate"
+      local n = 0
+      local source = lacus.generator(function() for i = 1, 10 do coroutine.yield(gate_name, i, 10) end end)
+      for _ in pool:map(source(), item, { batch = 10 }) do
+        n = n + 1
+        if n == 9 then gate.open(gate_name) end
+      end
+      gate.words(gate_name)
+      return n
+    end, other, item, gate.new()):get()
+    assert.equal(10, count)
+  end)
+
+  it("keeps values of any kind as they were", function()
+    local pool <close> = lacus.pool(1)
+    local name, n = gate.new(), 0
+    local source = lacus.generator(function() for i = 1, 200 do coroutine.yield(name, i) end end)
+    for i, t in pool:map(source(), function(name, i)
+      if i % 40 == 0 then require "spec.support.gate".wait(name .. i) end
+      return { i, text = ("x"):rep(i) }
+    end, { batch = 100, window = 200 }) do
+      assert.same({ i, text = ("x"):rep(i) }, t)
+      n = n + 1
+      local stops = (n + 1) // 40 * 40
+      if n == stops - 1 then gate.open(name .. stops) end
+      if n == stops then gate.words(name .. stops) end
+    end
+    assert.equal(200, n)
+  end)
+
+  it("is lost alone when its worker has to be abandoned: what was ready is not #notsan", function()
+    local proc = require "spec.support.proc"
+    local got = proc.script [[
+      local lacus = require "lacus"
+      local pool = lacus.pool { workers = 1, grace = 0.2 }
+      local list = {}
+      for i, ok, v in pool:map({ 1, 2, 3, 4, 5, 6 }, function(x)
+        if x == 4 then setmetatable({}, { __gc = function() while true do end end }) collectgarbage() end
+        return x
+      end, { batch = 6, timeout = 0.1, on_error = "return" }) do
+        list[i] = ok and v or v.kind
+      end
+      print(table.concat(list, " "))
+      os.exit(0, false)
+    ]]
+    assert.equal("1 2 3 lost 5 6\n", got.out)
+  end)
+end)
