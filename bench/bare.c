@@ -4,6 +4,8 @@
 **   bare spawn N         seconds for each of N threads, created and joined
 **   bare handoff N       median seconds of a bare hand-off to another thread and
 **                        back: a mutex and a condition, nothing else
+**   bare late N          seconds that a thread which is woken waits for a processor
+**                        while N others compute, 99 in 100 times less
 **   bare memcpy BYTES    median seconds of one copy, between pages in use
 */
 #define _POSIX_C_SOURCE 200809L
@@ -92,6 +94,51 @@ static double handoff (int n) {
   return m;
 }
 
+/* ---- a wake-up while all processors are busy ---- */
+
+enum { WAKES = 200 };
+
+static double woken;      /* when; 0: nobody was */
+static int ends;          /* guarded by `lock`, as that */
+
+/* Computes; the first one wakes the main thread every five milliseconds. */
+static void *busy (void *first) {
+  int over = 0;
+  double begun = now();
+  while (!over) {
+    while (now() - begun < 5e-3) {}
+    begun = now();
+    pthread_mutex_lock(&lock);
+    over = ends;
+    if (first != NULL && woken == 0) {
+      woken = begun;
+      pthread_cond_signal(&changed);
+    }
+    pthread_mutex_unlock(&lock);
+  }
+  return NULL;
+}
+
+static double late (int n) {
+  double list[WAKES];
+  pthread_t t[THREADS];
+  int i;
+  if (n > THREADS) n = THREADS;
+  for (i = 0; i < n; i++)
+    if (pthread_create(&t[i], NULL, busy, i == 0 ? &woken : NULL) != 0) exit(1);
+  pthread_mutex_lock(&lock);
+  for (i = 0; i < WAKES; i++) {
+    while (woken == 0) pthread_cond_wait(&changed, &lock);
+    list[i] = now() - woken;
+    woken = 0;
+  }
+  ends = 1;
+  pthread_mutex_unlock(&lock);
+  for (i = 0; i < n; i++) pthread_join(t[i], NULL);
+  qsort(list, WAKES, sizeof(double), by_size);
+  return list[WAKES * 99 / 100];
+}
+
 /* ---- bytes ---- */
 
 static double copy (size_t n) {
@@ -116,9 +163,10 @@ static double copy (size_t n) {
 
 int main (int argc, char **argv) {
   int n = argc == 3 ? atoi(argv[2]) : 0;
-  if (n < 1) fprintf(stderr, "usage: bare spawn|handoff|memcpy N\n");
+  if (n < 1) fprintf(stderr, "usage: bare spawn|handoff|late|memcpy N\n");
   else if (strcmp(argv[1], "spawn") == 0) printf("%.9f\n", spawn(n));
   else if (strcmp(argv[1], "handoff") == 0) printf("%.9f\n", handoff(n));
+  else if (strcmp(argv[1], "late") == 0) printf("%.9f\n", late(n));
   else if (strcmp(argv[1], "memcpy") == 0) printf("%.9f\n", copy((size_t)n));
   else n = 0;
   return n < 1;

@@ -93,7 +93,7 @@ function M.stock()
 end
 
 --- What the machine itself takes, in seconds: see bare.c. nil when that was not built.
----@param question "spawn"|"handoff"|"memcpy"
+---@param question "spawn"|"handoff"|"late"|"memcpy"
 ---@param n integer
 function M.bare(question, n)
   local out = M.child(os.getenv "LACUS_BARE" or "build/bench/bare", question, tostring(n))
@@ -116,6 +116,7 @@ function M.skip(name, why)
 end
 
 local function show(x, unit)
+  if unit == "times" then return ("%.3f"):format(x) end
   if unit == "bytes" and x < 10240 then return ("%.0f bytes"):format(x) end
   if unit == "bytes" and x < 1024 * 1024 then return ("%.1f KiB"):format(x / 1024) end
   if unit == "bytes" then return ("%.2f MiB"):format(x / 1024 / 1024) end
@@ -134,7 +135,7 @@ end
 --- One line of the table: a question, our figure, a rival and its figure, in seconds or
 --- bytes. The ratio is ours / theirs: below 1 we take less. `goal` is the most that it
 --- should be, as issues of the project say.
----@param r { question: string, ours: number, rival: string, theirs: number, unit?: "bytes", goal?: number }
+---@param r { question: string, ours: number, rival: string, theirs: number, unit?: "bytes"|"times", goal?: number }
 function M.row(r)
   r.unit = r.unit or "seconds"
   r.ratio = r.ours / r.theirs
