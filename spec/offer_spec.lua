@@ -72,6 +72,32 @@ describe("a task that runs long #offer", function()
     assert.equal(10, count)
   end)
 
+  -- The first item waits until all others have been read.
+  local function others_run(workers, n, options)
+    local pool <close> = lacus.pool(workers)
+    local name, seen, on = gate.new(), 0, {}
+    local source = lacus.generator(function() for i = 1, n do coroutine.yield(name, i) end end)
+    options.batch, options.window = n, n
+    for i, x, worker in pool:map(source(), function(name, i)
+      if i == 1 then require "spec.support.gate".wait(name) end
+      return 2 * i, require "lacus".worker.id
+    end, options) do
+      assert.equal(2 * i, x)
+      seen, on[worker] = seen + 1, true
+      if seen == n - 1 then gate.open(name) end
+    end
+    gate.words(name)
+    assert.equal(n, seen)
+    return on
+  end
+
+  it("does not hold up what waits behind it, if another worker has nothing to do", function()
+    assert.same({ true, true }, others_run(2, 10, {}))
+    others_run(2, 2, {})
+    others_run(3, 100, {})
+    others_run(2, 50, { timeout = 1000 })
+  end)
+
   it("keeps values of any kind as they were", function()
     local pool <close> = lacus.pool(1)
     local name, n = gate.new(), 0

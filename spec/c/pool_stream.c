@@ -31,6 +31,7 @@ typedef struct Fake {
   size_t sent;              /* batches... */
   size_t items;             /* ...and the items in them */
   size_t largest;           /* of them, in items */
+  size_t fetched;           /* how often somebody asked for what is ready */
   Thread threads[THREADS];
   int nthreads;
   Parker reader;            /* where the test waits: outlives its wakers */
@@ -305,10 +306,11 @@ static void reader_take (Reader *r) {
 
 /* 0 when `deadline` has passed. */
 static int reader_wait (Reader *r, uint64_t deadline) {
+  uint64_t until = r->s->until != 0 && r->s->until < deadline ? r->s->until : deadline;
   if (!lc_stream_listen(r->s, &r->parker->waiter)) return 1;
-  if (lc_park(r->parker, deadline, SPIN_NS)) return 1;
+  if (lc_park(r->parker, until, SPIN_NS)) return 1;
   lc_stream_unlisten(r->s);
-  return 0;
+  return until < deadline;
 }
 
 /* The next result: 1; 0 when there is none, and r->stop says why (WAIT when
@@ -600,6 +602,35 @@ static void test_what_was_put_is_sent_before_a_wait (void) {
   fake_close(&f);
 }
 
+/* What is ready somewhere: runs the oldest batch, and says that it was asked. */
+static void fake_fetch (void *pool, Sink *k) {
+  Fake *f = (Fake *)pool;
+  Batch *b = fake_take(f, 0);
+  f->fetched++;
+  CHECK(b == NULL || b->sink == k);
+  if (b != NULL) fake_run(f, b);
+}
+
+/* Nobody runs anything here but who fetches. */
+static void test_a_reader_that_starves_fetches (void) {
+  Fake f;
+  Reader r;
+  int ordered;
+  for (ordered = 0; ordered <= 1; ordered++) {
+    REQUIRE(fake_open(&f, FAKE_WHOLE, 0));
+    f.link.fetch = fake_fetch;
+    REQUIRE(reader_open(&r, &f, ordered, 4, 20));
+    CHECK(!reader_next(&r, 0));          /* not at once */
+    CHECK_INT(f.fetched, 0);
+    while (reader_next(&r, LC_NEVER)) CHECK(square_of(&r));
+    CHECK_INT(r.handed, 20);
+    CHECK_INT(r.stop, STREAM_END);
+    CHECK(f.fetched > 0);
+    reader_close(&r);
+    fake_close(&f);
+  }
+}
+
 static void test_a_batch_has_the_size_that_was_asked_for (void) {
   Fake f;
   StreamOptions o;
@@ -852,6 +883,7 @@ int main (void) {
   RUN(test_a_ready_result_waits_for_a_batch_of_pulls_at_most);
   RUN(test_unread_results_fill_the_window);
   RUN(test_what_was_put_is_sent_before_a_wait);
+  RUN(test_a_reader_that_starves_fetches);
   RUN(test_a_batch_has_the_size_that_was_asked_for);
   RUN(test_a_deadline_ends_a_wait_and_loses_nothing);
   RUN(test_deadlines_race_with_deliveries);

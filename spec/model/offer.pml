@@ -2,10 +2,11 @@
 ** offer.pml: results that are ready while a task's own code runs have one owner: the
 ** worker, or the consumer that fetches them, or the watch that abandons the worker; and
 ** an item that is given to another worker does not run here too. pool/offer.h
-** (lc_offer, lc_offer_regain), pool/offer.c (lc_offer_fetch, lc_offer_seize,
-** lc_offer_replaced), pool/stop.c (lc_stop_may_begin, stop_answer_for), pool/answer.c
-** (lc_answer_deliver). One owner with a batch of ITEMS in a fiber, which may come never
-** back from one of them; a fetcher that tries FETCHES times; the watch, at any moment.
+** (lc_offer, lc_offer_regain), pool/offer.c (lc_offer_fetch, offer_spread,
+** lc_offer_seize, lc_offer_replaced), pool/stop.c (lc_stop_may_begin, stop_answer_for),
+** pool/answer.c (lc_answer_deliver). One owner with a batch of ITEMS in a fiber, which
+** may come never back from one of them; a fetcher that tries FETCHES times, and gives
+** items to other workers or not; the watch, at any moment.
 **
 ** TIMEOUT: the items have one, so that what has not begun is known.
 **
@@ -17,6 +18,7 @@
 ** @prove -DITEMS=4 -DFETCHES=1 -DTIMEOUT
 ** @catch -DITEMS=3 -DFETCHES=1 -DBUG_NO_SWAP
 ** @catch -DITEMS=3 -DFETCHES=1 -DBUG_FETCHES_WITHOUT_COUNTING
+** @catch -DITEMS=3 -DFETCHES=1 -DBUG_NO_LOOK_AT_OWED
 ** @catch -DITEMS=3 -DFETCHES=0 -DTIMEOUT -DBUG_BEGUN_AFTER_LOOK
 */
 byte answers[ITEMS], runs[ITEMS];
@@ -24,16 +26,17 @@ bit guard = 0, abandoned = 0, halt = 0, stuck = 0;
 byte over = 0;
 
 /* Run: */
-byte offer = 0;                     /* NONE, NOTHING, RESULTS */
+byte offer = 0;                     /* NONE, NOTHING, RESULTS, FETCHED */
 bit instead = 0;                    /* guarded */
-byte answered = 0;                  /* guarded */
+byte answered = 0, owed = ITEMS;    /* guarded */
 byte begun = 0;
-byte at = 0;                        /* the owner's */
+byte at = 0, end = ITEMS;           /* the owner's */
 byte from = 0, upto = 0;            /* what is in `out`: of who owns that */
 
 #define NONE 0
 #define NOTHING 1
 #define RESULTS 2
+#define FETCHED 3
 
 #define GUARD atomic { guard == 0 -> guard = 1 }
 #define UNGUARD guard = 0
@@ -51,7 +54,7 @@ inline runs_once (i) {
 /* lc_answer_deliver, lc_answer_hand_over */
 inline deliver () {
   GUARD;
-  answered = at;
+  answered = at; owed = end;
   if
   :: abandoned -> skip
   :: else ->
@@ -69,7 +72,7 @@ inline make_offer () {              /* lc_offer */
 #ifdef TIMEOUT
     offered = NOTHING
 #else
-    offered = NONE
+    offered = (at + 1 < end -> NOTHING : NONE)
 #endif
   fi;
   if
@@ -81,7 +84,7 @@ inline make_offer () {              /* lc_offer */
 proctype Owner () {
   byte k, offered = NONE, got;
   do
-  :: at < ITEMS ->                  /* run_items, lc_stop_may_begin */
+  :: at < end ->                    /* run_items, lc_stop_may_begin */
 #ifndef BUG_BEGUN_AFTER_LOOK
     begun = at + 1;
 #endif
@@ -106,16 +109,24 @@ proctype Owner () {
     atomic { got = offer; offer = NONE };     /* lc_offer_regain */
 #endif
     if
-    :: offered == NONE || got != NONE
-    :: else ->
+    :: offered == NONE || got == NOTHING || got == RESULTS
+    :: else ->                      /* lc_offer_replaced */
+      GUARD;
       if
-      :: offered == NOTHING -> break
-      :: else                       /* lc_offer_replaced */
+      :: offered == RESULTS && instead -> from = at; upto = at; instead = 0
+      :: else
       fi;
-      GUARD; got = instead; instead = 0; UNGUARD;
+      got = !abandoned;
+#ifndef BUG_NO_LOOK_AT_OWED
       if
-      :: got -> from = at; upto = at
-      :: else -> break
+      :: got -> end = owed
+      :: else
+      fi;
+#endif
+      UNGUARD;
+      if
+      :: !got -> break
+      :: else
       fi
     fi;
 #ifdef TIMEOUT
@@ -127,7 +138,7 @@ proctype Owner () {
     at = at + 1;                    /* run_pass */
     upto = at;
     if
-    :: at < ITEMS -> deliver()      /* lc_answer_flush */
+    :: at < end -> deliver()        /* lc_answer_flush */
     :: true
     fi
   :: else -> deliver(); break       /* run_end */
@@ -137,8 +148,7 @@ proctype Owner () {
 
 /* lc_stream_step, lc_offer_fetch */
 proctype Consumer () {
-  byte tries = 0, k;
-  bit has;
+  byte tries = 0, k, has;
   do
   :: tries < FETCHES ->
     tries = tries + 1;
@@ -146,19 +156,31 @@ proctype Consumer () {
     if
     :: !abandoned ->
       atomic {
+        has = offer;
         if
-        :: offer == RESULTS -> offer = NONE; has = 1
-        :: else -> has = 0
+        :: has == RESULTS || has == NOTHING -> offer = FETCHED
+        :: else
         fi
       };
       if
-      :: has ->
+      :: has == RESULTS ->
         instead = 1;
         k = from;
         do :: k < upto -> answer(k); k = k + 1 :: else -> break od;
 #ifndef BUG_FETCHES_WITHOUT_COUNTING
         answered = upto
 #endif
+      :: else
+      fi;
+      if
+      :: has != NONE ->
+        do                          /* offer_spread: another worker runs it */
+        :: owed > answered + 1 ->
+          owed = owed - 1;
+          runs_once(owed);
+          answer(owed)
+        :: true -> break
+        od
       :: else
       fi
     :: else
@@ -189,13 +211,14 @@ proctype Watch () {
       k = from;
       do :: k < upto -> answer(k); k = k + 1 :: else -> break od;
       answered = upto
+    :: has == FETCHED -> instead = 0
     :: else
     fi;
     if
     :: has != NONE -> first = answered + 1
     :: else ->
 #ifndef TIMEOUT
-      first = ITEMS
+      first = owed
 #endif
       skip
     fi;
@@ -206,7 +229,7 @@ proctype Watch () {
     k = answered;
     do :: k < first -> answer(k); k = k + 1 :: else -> break od;   /* lost */
     k = first;
-    do :: k < ITEMS -> runs_once(k); answer(k); k = k + 1 :: else -> break od;
+    do :: k < owed -> runs_once(k); answer(k); k = k + 1 :: else -> break od;
     UNGUARD
   fi;
   over = over + 1

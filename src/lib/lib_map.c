@@ -314,7 +314,10 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p) {
   r->source = (Generator *)lua_touserdata(L, 2);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 1, UV_SOURCE);
-  if (!lua_isnil(L, 3)) r->call = map_new_call(L, r, 3, "the function");
+  if (!lua_isnil(L, 3)) {
+    r->call = map_new_call(L, r, 3, "the function");
+    lc_pool_expect(p, r->s, r->call);
+  }
   if (o.retries > 0) map_set_retry(L, r, 4, &o);
   lua_settop(L, 1);
   return map_start(L, r, 0);

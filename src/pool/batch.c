@@ -29,6 +29,44 @@ void lc_batch_free (Batch *b) {
   lc_mem_free(b->mem, b, sizeof(Batch));
 }
 
+/* ---- the shelf ---- */
+
+#define SHELF_MOST 8
+/* Nothing larger is kept there. */
+#define SHELF_BYTES ((size_t)64 * 1024)
+
+Batch *lc_shelf_take (Shelf *shelf, Mem *mem) {
+  Batch *b = (Batch *)shelf->first;
+  if (b == NULL || b->mem != mem) return NULL;
+  shelf->first = b->task.next;
+  shelf->n--;
+  b->task.next = NULL;
+  return b;
+}
+
+void lc_shelf_put (Shelf *shelf, Batch *b) {
+  if (shelf->n == SHELF_MOST || b->msg.cap > SHELF_BYTES
+      || b->cap * sizeof(Entry) > SHELF_BYTES
+      || (shelf->first != NULL && ((Batch *)shelf->first)->mem != b->mem)) {
+    lc_batch_free(b);
+    return;
+  }
+  b->task.next = shelf->first;
+  shelf->first = &b->task;
+  shelf->n++;
+}
+
+void lc_shelf_clear (Shelf *shelf) {
+  while (shelf->first != NULL) {
+    Batch *b = (Batch *)shelf->first;
+    shelf->first = b->task.next;
+    lc_batch_free(b);
+  }
+  shelf->n = 0;
+}
+
+/* ---- entries ---- */
+
 int lc_batch_reserve (Batch *b, size_t n) {
   size_t cap = b->cap > 0 ? b->cap : 1;
   Entry *entries;
@@ -42,16 +80,26 @@ int lc_batch_reserve (Batch *b, size_t n) {
   return 1;
 }
 
+/* Where the record of entry `i` is, or of the first one behind it that has one. */
+static size_t batch_record (const Batch *b, size_t i) {
+  for (; i < b->n; i++)
+    if (b->entries[i].form == FORM_RECORD) return b->entries[i].at;
+  return b->msg.len;
+}
+
 Batch *lc_batch_again (const Batch *b, size_t first, size_t end) {
+  size_t from = batch_record(b, first), upto = batch_record(b, end), i;
   Batch *copy = lc_batch_new(b->mem);
   if (copy == NULL) return NULL;
   if (!lc_batch_reserve(copy, end - first)
-      || !lc_message_copy(&copy->msg, &b->msg)) {
+      || !lc_message_copy(&copy->msg, &b->msg, from, upto)) {
     lc_batch_free(copy);
     return NULL;
   }
   memcpy(copy->entries, b->entries + first, (end - first) * sizeof(Entry));
   copy->n = end - first;
+  for (i = 0; i < copy->n; i++)
+    if (copy->entries[i].form == FORM_RECORD) copy->entries[i].at -= from;
   copy->task.run = b->task.run;
   copy->task.drop = b->task.drop;
   copy->task.items = copy->n;

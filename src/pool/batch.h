@@ -85,6 +85,21 @@ Batch *lc_batch_new (Mem *mem);
 void lc_batch_clear (Batch *b);
 void lc_batch_free (Batch *b);
 
+/*
+** Where a state keeps empty batches from one map to the next. That state's thread
+** only.
+*/
+typedef struct Shelf {
+  Task *first;
+  int n;
+} Shelf;
+
+/* Of those that were made with `mem`, or NULL. */
+Batch *lc_shelf_take (Shelf *shelf, Mem *mem);
+/* Keeps it or frees it. It is empty. */
+void lc_shelf_put (Shelf *shelf, Batch *b);
+void lc_shelf_clear (Shelf *shelf);
+
 /* Room for `n` entries in all; 0 without memory. */
 int lc_batch_reserve (Batch *b, size_t n);
 

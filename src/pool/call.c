@@ -30,6 +30,17 @@ EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
   return result;
 }
 
+/* A function that is sent names its ident, then its code; what has a name, only that
+** (FNV-1a, Fowler, Noll and Vo). */
+uint64_t lc_call_key (const Call *call) {
+  const Message *m = &call->msg;
+  uint64_t key = UINT64_C(0xcbf29ce484222325);
+  size_t i;
+  if (m->nrefs >= 2) return (uint64_t)(uintptr_t)m->refs[1];
+  for (i = 0; i < m->len; i++) key = (key ^ m->bytes[i]) * UINT64_C(0x100000001b3);
+  return key | 1;
+}
+
 /* Relaxed: a hint to let go of memory; it orders nothing. */
 void lc_call_retire (Call *call) {
   atomic_store_explicit(&call->retired, 1, memory_order_relaxed);

@@ -29,6 +29,8 @@ struct Call {
 */
 EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
                           Call **made);
+/* Functions of the same code have the same one, and seldom others: for hints. Not 0. */
+uint64_t lc_call_key (const Call *call);
 void lc_call_retire (Call *call);
 void lc_call_release (Call *call);
 

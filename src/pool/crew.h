@@ -14,6 +14,7 @@
 #include "../base/thread.h"
 #include "../run/worker.h"
 #include "home.h"
+#include "pace.h"
 #include "run.h"
 #include "stream.h"
 
@@ -140,6 +141,7 @@ struct Pool {
   int nmine;                  /* tasks on all `mine` lists */
   PoolWorker *idle;
   int stopping;               /* no task is taken or queued any more */
+  Paces paces;
   size_t pending;             /* tasks of futures that have not ended */
   uint64_t submits;           /* seeded: tasks submitted from outside */
   int draining;               /* nobody holds it: stop when none is pending */

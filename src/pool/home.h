@@ -15,6 +15,7 @@
 
 #include "../base/park.h"
 #include "../value/codec.h"
+#include "batch.h"
 
 struct Worker;
 
@@ -58,6 +59,7 @@ typedef struct Home {
   uint64_t spin_ns;       /* how long a wait may spin before it sleeps */
   /* the state's own thread */
   int helpers;            /* residents that run on it */
+  Shelf shelf;
   int hurry;              /* at the end, what was submitted is not finished */
   uint64_t ends;          /* when the state began to close */
   LingerFn linger;        /* or NULL... */

@@ -1,22 +1,27 @@
 #include "offer.h"
 
 int lc_offer_replaced (Run *r, int offered) {
-  if (offered == OFFER_NOTHING) return 0;    /* only who abandons takes that */
+  int on;
   lc_mutex_lock(&r->kit->guard);
-  r->out = r->instead;
-  r->instead = NULL;
+  on = !r->kit->abandoned;
+  if (offered == OFFER_RESULTS) {
+    r->out = r->instead;
+    r->instead = NULL;
+  }
+  if (on) r->end = r->owed;
   lc_mutex_unlock(&r->kit->guard);
-  return r->out != NULL;
+  return on;
 }
 
-/* seq_cst: see the store. Guard held. */
-static Batch *offer_swap (Run *r) {
-  return atomic_exchange_explicit(&r->offer, NULL, memory_order_seq_cst);
-}
-
+/* seq_cst: see the store. */
 int lc_offer_seize (Run *r, Batch **b) {
-  Batch *offer = offer_swap(r);
-  *b = offer != lc_offer_nothing(r) ? offer : NULL;
+  Batch *offer = atomic_exchange_explicit(&r->offer, NULL, memory_order_seq_cst);
+  *b = NULL;
+  if (offer == lc_offer_fetched(r)) {
+    lc_batch_free(r->instead);
+    r->instead = NULL;
+  }
+  else if (offer != lc_offer_nothing(r)) *b = offer;
   return offer != NULL;
 }
 
@@ -45,31 +50,62 @@ static Batch *offer_another (const Run *r) {
   return b;
 }
 
-/* Guard held. Relaxed: what is offered now is a hint, and an item's first look at
-** `instead` is under the guard. */
-static void offer_fetch (Run *r) {
-  Batch *b = atomic_load_explicit(&r->offer, memory_order_relaxed), *another;
-  if (b == NULL || b == lc_offer_nothing(r)) return;
-  another = offer_another(r);
-  if (another == NULL) return;
-  /* Not an offer of nothing that was made since. */
-  if (!atomic_compare_exchange_strong_explicit(&r->offer, &b, NULL,
-         memory_order_seq_cst, memory_order_relaxed)) {
+/* Items that wait behind the one that runs go to *again, in equal shares for the idle
+** workers and this one. Without memory they stay. Guard held. */
+static void offer_spread (Run *r, int *idle, TaskList *again) {
+  size_t first = r->answered + 1, waiting = r->owed - first;
+  size_t share = waiting / ((size_t)*idle + 1) + 1;
+  while (*idle > 0 && r->owed > first) {
+    size_t from = r->owed - first > share ? r->owed - share : first;
+    Batch *b = lc_batch_again(r->in, from, r->owed);
+    if (b == NULL) return;
+    b->sink = r->in->sink;
+    lc_shared_hold(&b->sink->head);
+    lc_tasks_push_last(again, &b->task);
+    r->owed = from;
+    --*idle;
+  }
+}
+
+/* Puts the mark in the place of `b`, which is there. 0: it is not there any more. */
+static int offer_mark (Run *r, Batch *b) {
+  return atomic_compare_exchange_strong_explicit(&r->offer, &b, lc_offer_fetched(r),
+           memory_order_seq_cst, memory_order_relaxed);
+}
+
+/* The results that are on offer, `b`, go. 0: they are not any more. Guard held. */
+static int offer_deliver (Run *r, Batch *b) {
+  Batch *another = offer_another(r);
+  if (another == NULL) return 0;
+  if (!offer_mark(r, b)) {
     lc_batch_free(another);
-    return;
+    return 0;
   }
   r->instead = another;
   r->answered += lc_offer_count(b);
   b->ran = 0;                            /* nobody knows how long they took */
   lc_offer_deliver(r, b);
+  return 1;
 }
 
-void lc_offer_fetch (RunKit *kit, Sink *k) {
+/* Guard held. Relaxed: a hint, but for the mark, which stays until the worker has the
+** guard. */
+static void offer_fetch (Run *r, int *idle, TaskList *again) {
+  Batch *b = atomic_load_explicit(&r->offer, memory_order_relaxed);
+  int here;
+  if (b == NULL) return;
+  if (b == lc_offer_fetched(r)) here = 1;
+  else if (b == lc_offer_nothing(r)) here = *idle > 0 && offer_mark(r, b);
+  else here = offer_deliver(r, b);
+  if (here) offer_spread(r, idle, again);
+}
+
+void lc_offer_fetch (RunKit *kit, Sink *k, int *idle, TaskList *again) {
   Fiber *f;
   lc_mutex_lock(&kit->guard);
   for (f = kit->abandoned ? NULL : kit->w->fibers.live; f != NULL; f = f->live) {
     Run *r = (Run *)(void *)f;
-    if (r->in->sink == k) offer_fetch(r);
+    if (r->in->sink == k) offer_fetch(r, idle, again);
   }
   lc_mutex_unlock(&kit->guard);
 }

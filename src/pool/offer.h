@@ -1,19 +1,23 @@
 /*
-** offer.h: results that are ready while a task's own code runs. That may take
-** long, and they need not wait for it: they are on offer, and whoever needs them
-** takes them: a consumer that starves, or who abandons the worker. Stands on kit
-** and sink.
+** offer.h: what a worker has in hand while a task's own code runs: results that are
+** ready, and items that wait behind that task. It may take long, and they need not
+** wait for it: they are on offer, and whoever needs them takes them: a consumer that
+** starves, or who abandons the worker. Stands on kit and sink.
 **
 ** Protocol. Before the code begins the worker puts its batch of results into
-** `offer`; before it writes the next result it swaps it out again. Another thread
-** may swap it out first, holding the worker's guard: then the batch is that
-** thread's, which leaves another in `instead`, or none where it abandons the worker.
-** Whoever finds NULL has come second. So a result has one owner, and the worker
-** pays for it with one swap for each task, and only if something is ready.
+** `offer`; before it writes the next result it swaps NULL in. Another thread may have
+** been there first, holding the worker's guard:
+**   who fetches puts a mark there: the batch is that thread's, and another is in
+**     `instead`;
+**   who abandons the worker puts NULL there: what was there is that thread's, and
+**     there is no other.
+** So a result has one owner, and the worker pays for it with one swap for each task.
 **
-** Who swaps an offer out knows also where the worker is: in the code of the item
-** behind the results that were on offer. So an item with a timeout, whose worker may
-** be abandoned, runs with an offer in any case: of nothing, if nothing is ready.
+** Who finds an offer, or the mark, knows also where the worker is: in the code of the
+** item behind the results that were on offer. What follows has not begun, and may go
+** to workers that have nothing to do: then `owed`, which is the end of what the worker
+** has to answer for, becomes less, and the worker, who finds the mark, looks at it. Where
+** there are no results an offer of nothing says the same.
 */
 #ifndef lc_offer_h
 #define lc_offer_h
@@ -24,35 +28,45 @@
 /* Run.offered */
 enum { OFFER_NOT, OFFER_NOTHING, OFFER_RESULTS };
 
-/* For lc_offer_regain: others have what was offered, which was `offered`. */
+/* For lc_offer_regain: others have been at what was offered, which was `offered`. */
 int lc_offer_replaced (Run *r, int offered);
 
-/* The offer of nothing: no batch has this address. */
+/* The offer of nothing, and the mark of who fetches: no batch has these addresses. */
 static inline Batch *lc_offer_nothing (Run *r) {
   return (Batch *)(void *)r;
 }
+static inline Batch *lc_offer_fetched (Run *r) {
+  return (Batch *)(void *)&r->offer;
+}
 
-/* The task's own code is about to run. Owner thread. */
+/* The task's own code is about to run. (Not where `out` speaks for items behind this
+** one, too: see run_split.) Owner thread. */
 static inline void lc_offer (Run *r) {
-  if (r->out->n > 0) r->offered = OFFER_RESULTS;
-  else if (r->in->timeout != 0) r->offered = OFFER_NOTHING;
-  else return;
+  Batch *offer = r->out;
+  if (r->end != r->owed) return;
+  if (offer->n > 0) r->offered = OFFER_RESULTS;
+  else {
+    if (r->in->timeout == 0 && r->at + 1 >= r->end) return;
+    r->offered = OFFER_NOTHING;
+    offer = lc_offer_nothing(r);
+  }
   if (r->in->timeout != 0)         /* seq_cst: see lc_stop_may_begin */
-    atomic_store_explicit(&r->offer, r->offered == OFFER_RESULTS ? r->out
-                          : lc_offer_nothing(r), memory_order_seq_cst);
+    atomic_store_explicit(&r->offer, offer, memory_order_seq_cst);
   else                             /* release: the results come before */
-    atomic_store_explicit(&r->offer, r->out, memory_order_release);
+    atomic_store_explicit(&r->offer, offer, memory_order_release);
 }
 
 /* It has come back: `out` may be written to. 0: the worker was abandoned meanwhile.
 ** Owner thread. */
 static inline int lc_offer_regain (Run *r) {
   int offered = r->offered;
+  Batch *b;
   if (offered == OFFER_NOT) return r->out != NULL;
   r->offered = OFFER_NOT;
   /* seq_cst: see the store. */
-  return atomic_exchange_explicit(&r->offer, NULL, memory_order_seq_cst) != NULL
-         || lc_offer_replaced(r, offered);
+  b = atomic_exchange_explicit(&r->offer, NULL, memory_order_seq_cst);
+  if (b != NULL && b != lc_offer_fetched(r)) return 1;
+  return lc_offer_replaced(r, offered);
 }
 
 /* The worker of `r` is abandoned: 1 if it is in the code of an item, and *b is what
@@ -65,7 +79,11 @@ void lc_offer_deliver (Run *r, Batch *b);
 /* The items that `b` answers. */
 size_t lc_offer_count (const Batch *b);
 
-/* Delivers what is on offer for `k` on this worker. Any thread. */
-void lc_offer_fetch (RunKit *kit, Sink *k);
+/*
+** Delivers what is on offer for `k` on this worker. If *idle workers have nothing
+** to do, items that wait go to *again, the caller's, in so many batches at most; *idle is
+** what is left. Any thread.
+*/
+void lc_offer_fetch (RunKit *kit, Sink *k, int *idle, TaskList *again);
 
 #endif

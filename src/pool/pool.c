@@ -95,16 +95,29 @@ static void pool_stop_tasks (void *pool, Sink *k) {
   lc_watch_cancel((Pool *)pool, k);
 }
 
-/* Only from a worker that runs a task of `k` now. */
+static int pool_idle (Pool *p) {
+  PoolWorker *pw;
+  int n = 0;
+  lc_mutex_lock(&p->lock);
+  for (pw = p->idle; pw != NULL; pw = pw->next_idle) n++;
+  lc_mutex_unlock(&p->lock);
+  return n;
+}
+
+/* Only from workers that run a task of `k` now. */
 static void pool_fetch (void *pool, Sink *k) {
   Pool *p = (Pool *)pool;
-  int i;
+  TaskList again = { NULL, NULL };
+  int i, idle = pool_idle(p);
+  Task *t;
   for (i = 0; i < p->nworkers; i++) {
     PoolWorker *pw = lc_crew_pin(p, i, k);
     if (pw == NULL) continue;
-    lc_offer_fetch(&pw->kit, k);
+    lc_offer_fetch(&pw->kit, k, &idle, &again);
     lc_crew_unpin(pw);
   }
+  while ((t = lc_tasks_pop_first(&again)) != NULL)
+    if (!lc_schedule_queue(p, NULL, t)) t->drop(t);
 }
 
 PoolWorker *lc_pool_own (Pool *p, Worker *w) {
@@ -145,6 +158,7 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   link.pool = p;
   link.self = lc_pool_own(p, home->worker);
   link.foreign = p->home != home;
+  link.shelf = p->mem == home->mem ? &home->shelf : NULL;
   link.run = pool_run_batch;
   link.stop = pool_stop_tasks;
   link.fetch = p->inlined || options->single ? NULL : pool_fetch;
@@ -165,8 +179,25 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   return s;
 }
 
+void lc_pool_expect (Pool *p, Stream *s, const Call *call) {
+  double ns;
+  s->key = lc_call_key(call);
+  lc_mutex_lock(&p->lock);
+  ns = lc_pace_find(&p->paces, s->key);
+  lc_mutex_unlock(&p->lock);
+  if (ns >= 0) lc_stream_expect(s, ns);
+}
+
+static void pool_note_pace (Pool *p, const Stream *s) {
+  if (s->key == 0 || s->task_ns < 0) return;
+  lc_mutex_lock(&p->lock);
+  lc_pace_note(&p->paces, s->key, s->task_ns);
+  lc_mutex_unlock(&p->lock);
+}
+
 size_t lc_pool_end (Pool *p, Stream *s) {
   size_t left;
+  pool_note_pace(p, s);
   lc_mutex_lock(&p->streams_lock);
   *s->link_at = s->next;
   if (s->next != NULL) s->next->link_at = s->link_at;

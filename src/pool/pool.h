@@ -82,6 +82,9 @@ void lc_pool_release (Pool *p);
 ** lc_pool_end. `home`: of the consumer's state. NULL without memory.
 */
 Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options);
+/* All its items are for `call`: it begins with batches as others of that function have
+** had. Consumer's thread. */
+void lc_pool_expect (Pool *p, Stream *s, const Call *call);
 /* Closes it (see lc_stream_close) and lets it go. */
 size_t lc_pool_end (Pool *p, Stream *s);
 

@@ -102,10 +102,7 @@ static int stop_answer_for (Run *r, TaskList *again) {
   int stuck = stop_take_ready(r), retry = stuck && stop_tries_again(r);
   size_t left = r->answered;
   Batch *b = NULL;
-  if (stuck) {
-    r->owed = r->end;
-    begun = left + !retry;
-  }
+  if (stuck) begun = left + !retry;
   else if (begun < left) begun = left;
   if (begun < r->owed) b = lc_batch_again(r->in, begun, r->owed);
   if (b == NULL) begun = r->owed;

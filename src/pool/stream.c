@@ -6,7 +6,9 @@
 #define BATCH_NS (LC_BATCH_US * 1000.0)
 /* Nor should a batch be larger than this. */
 #define BATCH_BYTES (64 * 1024)
-#define BATCH_MOST 256
+#define BATCH_MOST 192
+/* Nor the first ones, so that there is something to read soon. */
+#define BATCH_FIRST 96
 /* A source that takes longer than this for an item is slow: it is not asked
 ** again while a result is ready, and nothing waits for the item after. */
 #define SLOW_US 20
@@ -88,6 +90,19 @@ void lc_stream_release (Stream *s) {
 
 /* --- the size of batches ------------------------------------------------ */
 
+/* The items that run in the time of a batch. */
+static double stream_fit (const Stream *s) {
+  return BATCH_NS / (s->task_ns < 1 ? 1 : s->task_ns);
+}
+
+void lc_stream_expect (Stream *s, double task_ns) {
+  double size;
+  s->task_ns = task_ns;
+  if (s->options.batch != 0) return;
+  size = stream_fit(s);
+  s->size = size > BATCH_FIRST ? BATCH_FIRST : size < 1 ? 1 : (size_t)size;
+}
+
 /*
 ** From what has come home. A rise in the time of tasks counts at once, a
 ** fall slowly: a batch too small costs a little, one too large holds
@@ -100,7 +115,7 @@ static void stream_measure (Stream *s, const Batch *b) {
   per = (double)b->busy_ns / (double)b->ran;
   if (s->task_ns < 0 || per > s->task_ns) s->task_ns = per;
   else s->task_ns += (per - s->task_ns) / 4;
-  size = BATCH_NS / (s->task_ns < 1 ? 1 : s->task_ns);
+  size = stream_fit(s);
   if (b->n > 0 && b->msg.len / b->n > 0) {    /* results are large? */
     double fit = (double)BATCH_BYTES / (double)(b->msg.len / b->n);
     if (fit < size) size = fit;
@@ -144,7 +159,11 @@ static void stream_keep_spare (Stream *s, Batch *b) {
 
 Batch *lc_stream_spare (Stream *s) {
   Task *t = s->spare;
-  if (t == NULL) return lc_batch_new(s->mem);
+  Batch *kept;
+  if (t == NULL) {
+    kept = s->link.shelf != NULL ? lc_shelf_take(s->link.shelf, s->mem) : NULL;
+    return kept != NULL ? kept : lc_batch_new(s->mem);
+  }
   s->spare = t->next;
   s->nspare--;
   t->next = NULL;
@@ -512,6 +531,15 @@ static void stream_free_slots (Stream *s) {
   }
 }
 
+static void stream_shelve (Stream *s) {
+  while (s->spare != NULL) {
+    Batch *b = (Batch *)s->spare;
+    s->spare = b->task.next;
+    if (s->link.shelf != NULL) lc_shelf_put(s->link.shelf, b);
+    else lc_batch_free(b);
+  }
+}
+
 size_t lc_stream_close (Stream *s) {
   Task *home;
   Call *call;
@@ -533,9 +561,9 @@ size_t lc_stream_close (Stream *s) {
   stream_free_list(home);
   stream_free_slots(s);
   stream_free_list(s->ready);
-  stream_free_list(s->spare);
+  stream_shelve(s);
   lc_batch_free(s->open);
-  s->ready = s->spare = NULL;
+  s->ready = NULL;
   s->nspare = 0;
   s->open = NULL;
   s->ready_end = &s->ready;

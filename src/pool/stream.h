@@ -61,13 +61,14 @@ typedef struct StreamLink {
   void (*send) (void *pool, void *self, Batch *b);
   void *pool;
   void *self;                 /* the worker the consumer runs on, or NULL */
+  Shelf *shelf;               /* of the consumer's state, or NULL */
   int foreign;                /* the pool does not end with the consumer's
                               ** state: no worker may wake it late */
   void (*run) (Task *t, struct Worker *w);     /* what batches do there */
   /* `k` is cancelled: what runs or waits for it stops. No lock held. */
   void (*stop) (void *pool, Sink *k);
-  /* Delivers what is ready for `k` and waits behind a task that runs: see offer.h. No
-  ** lock held. NULL: there is never any. */
+  /* Delivers what is ready for `k` and waits behind a task that runs, and has others run
+  ** what waits there: see offer.h. No lock held. NULL: there is never any. */
   void (*fetch) (void *pool, Sink *k);
   int workers;
 } StreamLink;
@@ -139,6 +140,7 @@ struct Stream {
                               ** and lc_ticks when they began */
   size_t size;                /* items that a batch should have now */
   double task_ns;             /* what a task takes, roughly; < 0: unknown */
+  uint64_t key;               /* of whom that is said: see pace.h; 0: nobody */
   Task *spare;                /* empty batches... */
   int nspare;                 /* ...and how many */
   Task *ready, **ready_end;   /* as they arrive: batches to read... */
@@ -175,6 +177,8 @@ typedef enum StreamStep {
 */
 StreamStep lc_stream_step (Stream *s, int pulled);
 
+/* Before the first item: tasks take so long, perhaps. */
+void lc_stream_expect (Stream *s, double task_ns);
 /* The batch to encode the next item into; NULL without memory. */
 Batch *lc_stream_open_batch (Stream *s);
 /* One record was encoded into the open batch at `at`: it is the next item.

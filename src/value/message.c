@@ -82,11 +82,11 @@ int lc_message_ref (Message *m, Shared *s, size_t *at) {
   return 1;
 }
 
-int lc_message_copy (Message *to, const Message *from) {
+int lc_message_copy (Message *to, const Message *from, size_t first, size_t end) {
   size_t i, at;
-  if (!lc_message_room(to, from->len)) return 0;
-  if (from->len > 0) memcpy(to->bytes, from->bytes, from->len);
-  to->len = from->len;
+  if (!lc_message_room(to, end - first)) return 0;
+  if (end > first) memcpy(to->bytes, from->bytes + first, end - first);
+  to->len = end - first;
   for (i = 0; i < from->nrefs; i++)
     if (!lc_message_ref(to, from->refs[i], &at)) return 0;
   return 1;

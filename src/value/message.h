@@ -42,9 +42,9 @@ void lc_message_drop (Message *m);
 /* Room for `n` more bytes behind `len`; 0 when there is no memory. */
 int lc_message_room (Message *m, size_t n);
 
-/* The empty `to` becomes the same as `from`; 0 without memory: then it has to be
-** cleared. */
-int lc_message_copy (Message *to, const Message *from);
+/* The empty `to` gets the bytes `first` to `end` - 1 of `from`, whole records, and all
+** of its refs; 0 without memory: then it has to be cleared. */
+int lc_message_copy (Message *to, const Message *from, size_t first, size_t end);
 
 /* Adds a ref (holds `s`) and gives its number in *at; 0 without memory. */
 int lc_message_ref (Message *m, Shared *s, size_t *at);
