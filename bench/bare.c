@@ -2,6 +2,8 @@
 ** bare.c: what the machine itself takes: the rivals of which nothing can be cut.
 **
 **   bare spawn N         seconds for each of N threads, created and joined
+**   bare states N        the same, where each opens a Lua state with all libraries
+**                        and closes it
 **   bare handoff N       median seconds of a bare hand-off to another thread and
 **                        back: a mutex and a condition, nothing else
 **   bare late N          seconds that a thread which is woken waits for a processor
@@ -15,6 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
 
 enum { ROUNDS = 51, THREADS = 256 };
 
@@ -38,7 +44,15 @@ static double median (double *list, size_t n) {
 
 static void *nothing (void *p) { return p; }
 
-static double spawn (int n) {
+static void *state (void *p) {
+  lua_State *L = luaL_newstate();
+  if (L == NULL) exit(1);
+  luaL_openlibs(L);
+  lua_close(L);
+  return p;
+}
+
+static double spawn (int n, void *(*what) (void *)) {
   double list[ROUNDS];
   pthread_t t[THREADS];
   int i, k;
@@ -46,7 +60,7 @@ static double spawn (int n) {
   for (k = 0; k < ROUNDS; k++) {
     double begun = now();
     for (i = 0; i < n; i++)
-      if (pthread_create(&t[i], NULL, nothing, NULL) != 0) exit(1);
+      if (pthread_create(&t[i], NULL, what, NULL) != 0) exit(1);
     for (i = 0; i < n; i++) pthread_join(t[i], NULL);
     list[k] = (now() - begun) / n;
   }
@@ -163,8 +177,9 @@ static double copy (size_t n) {
 
 int main (int argc, char **argv) {
   int n = argc == 3 ? atoi(argv[2]) : 0;
-  if (n < 1) fprintf(stderr, "usage: bare spawn|handoff|late|memcpy N\n");
-  else if (strcmp(argv[1], "spawn") == 0) printf("%.9f\n", spawn(n));
+  if (n < 1) fprintf(stderr, "usage: bare spawn|states|handoff|late|memcpy N\n");
+  else if (strcmp(argv[1], "spawn") == 0) printf("%.9f\n", spawn(n, nothing));
+  else if (strcmp(argv[1], "states") == 0) printf("%.9f\n", spawn(n, state));
   else if (strcmp(argv[1], "handoff") == 0) printf("%.9f\n", handoff(n));
   else if (strcmp(argv[1], "late") == 0) printf("%.9f\n", late(n));
   else if (strcmp(argv[1], "memcpy") == 0) printf("%.9f\n", copy((size_t)n));

@@ -93,7 +93,7 @@ function M.stock()
 end
 
 --- What the machine itself takes, in seconds: see bare.c. nil when that was not built.
----@param question "spawn"|"handoff"|"late"|"memcpy"
+---@param question "spawn"|"states"|"handoff"|"late"|"memcpy"
 ---@param n integer
 function M.bare(question, n)
   local out = M.child(os.getenv "LACUS_BARE" or "build/bench/bare", question, tostring(n))

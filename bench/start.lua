@@ -1,5 +1,5 @@
 -- start.lua: what does a pool cost before it does anything? Opening and closing one of
--- 8 workers, against 8 bare threads; and the memory that a worker holds that waits.
+-- 8 workers, against 8 bare threads, with and without a Lua state; and the memory that a worker holds that waits.
 --
 -- `lacus bench/start.lua WORKERS` prints the resident bytes of a process with a pool.
 
@@ -26,17 +26,20 @@ if workers then
 end
 
 return function(lib)
-  local t = lib.medians(5, {
+  local t = lib.medians(11, {
     ours = function()
       return lib.each(11, 0, function()
         local pool <close> = lacus.pool(WORKERS)  -- luacheck: ignore 211
       end) / WORKERS
     end,
     bare = function() return lib.bare("spawn", WORKERS) or 0 end,
+    states = function() return lib.bare("states", WORKERS) or 0 end,
   })
   if t.bare > 0 then
     lib.row { question = "opening and closing, for each of 8 workers", ours = t.ours, rival = "a bare thread",
       theirs = t.bare, goal = (t.bare + 40e-6) / t.bare }
+    lib.row { question = "opening and closing, for each of 8 workers", ours = t.ours,
+      rival = "a thread with a bare Lua state", theirs = t.states }
   end
   local status <close> = io.open "/proc/self/status"
   if not status then return lib.skip("resident memory", "there is no /proc here") end

@@ -53,6 +53,7 @@ struct PoolWorker {
   TaskList mine;              /* started by its tasks; the newest first */
   /* owner thread only */
   int booted;                 /* init has run */
+  int served;                 /* it has run a task */
   WorkerLife life;
   unsigned epoch;             /* the pool's, when the state was opened */
   int full;                   /* the state keeps too much: see `memory` */

@@ -31,8 +31,10 @@ static int post_libraries (lua_State *L) {
   pw->kit.kept = 0;
   lc_random_seed(&pw->kit.random, pw->pool->seed, 0);
   if (pw->pool->warns) lua_warning(L, "@on", 0);
+  lua_gc(L, LUA_GCSTOP, 0);            /* nothing of that is garbage */
   lua_pushcfunction(L, pw->pool->libraries);
   lua_call(L, 0, 0);
+  lua_gc(L, LUA_GCRESTART, 0);
   lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
   pw->init_at = at;
   if (pw->pool->hooks.open != NULL && !lc_crew_is_lost(pw))
@@ -49,7 +51,7 @@ static void post_opened (Worker *w, const char *error) {
     p->unopened++;
     if (p->why == NULL) p->why = lc_state_copy_error(p->mem, error);
   }
-  lc_cond_broadcast(&p->changed);
+  if (p->opened + p->unopened >= p->nworkers) lc_cond_broadcast(&p->changed);
   lc_mutex_unlock(&p->lock);
 }
 
@@ -139,9 +141,10 @@ static int post_prepare (PoolWorker *pw) {
 static Task *post_next (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
   Pool *p = pw->pool;
-  uint64_t until;
+  uint64_t until, spin_ns = pw->served ? p->spin_ns : 0;
   Home *home;
   Task *t;
+  pw->served = 1;
   for (;;) {
     if (!post_prepare(pw)) return NULL;
     if (lc_schedule_look(p, pw, &t)) return t;
@@ -151,8 +154,8 @@ static Task *post_next (Worker *w) {
       if (lc_schedule_help_home(pw, home, &until)) continue;
       if (lc_schedule_look(p, pw, &t)) return t;
     }
-    if (p->spin_ns > 0
-        && lc_park(&w->parker, lc_now() + p->spin_ns, p->spin_ns)) continue;
+    if (spin_ns > 0 && lc_park(&w->parker, lc_now() + spin_ns, spin_ns)) continue;
+    spin_ns = 0;                /* there has been no traffic lately */
     lc_run_idle(&pw->kit);
     lc_worker_tidy(w);
     lc_park(&w->parker, until, 0);

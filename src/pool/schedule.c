@@ -63,6 +63,7 @@ size_t lc_schedule_stop (Pool *p, const char *why) {
     lc_unpark(&idle->w.parker);
   }
   p->idle = NULL;
+  lc_cond_broadcast(&p->changed);
   sched_halt(p);
   lc_mutex_unlock(&p->lock);
   lc_mutex_lock(&p->streams_lock);

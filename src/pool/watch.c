@@ -268,7 +268,7 @@ int lc_watch_gone (PoolWorker *pw, int *last) {
   *last = 0;
   if (pw->abandoned) *last = --p->strays == 0 && p->orphaned;
   else p->gone++;
-  lc_cond_broadcast(&p->changed);
+  if (pw->abandoned || p->gone >= p->nworkers) lc_cond_broadcast(&p->changed);
   lc_cond_signal(&p->watch.news);
   lc_mutex_unlock(&p->lock);
   return mine;

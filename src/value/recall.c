@@ -114,8 +114,12 @@ static int code_write (lua_State *L, const void *p, size_t n, void *ud) {
 */
 static Code *code_intern (Codec *c, const Message *m) {
   uint64_t hash = lc_code_hash(m->bytes, m->len);
-  Code **set = c->intern[hash % INTERN_SETS], *code = NULL;
+  Code **set, *code;
   int i;
+  if (c->intern == NULL)
+    c->intern = (Code *(*)[INTERN_WAYS])lc_mem_zalloc(c->mem, INTERN_SIZE);
+  if (c->intern == NULL) return NULL;
+  set = c->intern[hash % INTERN_SETS];
   for (i = 0; i < INTERN_WAYS - 1 && set[i] != NULL; i++)
     /* cppcheck-suppress nullPointerRedundantCheck ; it ends where it is NULL */
     if (set[i]->hash == hash) break;

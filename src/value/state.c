@@ -53,9 +53,10 @@ static int codec_gc (lua_State *L) {
     c->idle = next;
   }
   lc_message_drop(&c->dumped);
-  for (i = 0; i < INTERN_SETS; i++)
+  for (i = 0; c->intern != NULL && i < INTERN_SETS; i++)
     for (k = 0; k < INTERN_WAYS; k++)
       if (c->intern[i][k] != NULL) lc_shared_release(&c->intern[i][k]->head);
+  lc_mem_free(c->mem, (void *)c->intern, INTERN_SIZE);
   lc_mem_free(c->mem, c->names.slot, c->names.cap * sizeof(Known));
   lc_mem_free(c->mem, c->names.text, c->names.captext * sizeof(char *));
   return 0;

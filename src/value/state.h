@@ -48,6 +48,7 @@ typedef struct Names {
 } Names;
 
 enum { INTERN_SETS = 64, INTERN_WAYS = 4, STATE_KEPT = 256 };
+#define INTERN_SIZE (INTERN_SETS * INTERN_WAYS * sizeof(Code *))
 
 struct Codec {
   Mem *mem;                  /* set at birth */
@@ -63,7 +64,8 @@ struct Codec {
   Scratch *idle;             /* a list */
   Message dumped;            /* room for lua_dump */
   Names names;
-  Code *intern[INTERN_SETS][INTERN_WAYS];   /* newest first */
+  Code *(*intern)[INTERN_WAYS];   /* INTERN_SETS of them, newest first; NULL: none
+                                  ** has been sent */
 };
 
 /* Makes room on the stack, or raises an error of memory. */
