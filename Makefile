@@ -55,7 +55,7 @@ pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue tur
 	schedule watch post pool)
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option map_option lib_error lib_wait lib_future lib_generate \
-	lib_map lib_results lib_random sandbox lib_pool lib_coroutine lib_process lib_worker lib)
+	lib_map lib_results lib_random sandbox lib_pool lib_coroutine lib_process lib_worker lib_script lib)
 host   := $(patsubst %,src/host/%.c,call options line repl main)
 
 # Lua sugar: embedded in the binaries as bytecode, installed as files by a rock.

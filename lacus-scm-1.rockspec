@@ -90,6 +90,7 @@ build = {
         "src/lib/lib_coroutine.c",
         "src/lib/lib_process.c",
         "src/lib/lib_worker.c",
+        "src/lib/lib_script.c",
       },
     },
     ["lacus.fold"] = "lua/lacus/fold.lua",

@@ -1,7 +1,8 @@
 -- mandelbrot.lua: what does a pool bring where there is much to compute? The rows of
--- a picture, on one worker and on two, against one stock Lua that runs the same loop.
+-- a picture, on one worker and on two, against one stock Lua that runs the same loop,
+-- and against two of them at once, which share the rows out: what the machine can do.
 --
--- `lua5.4 bench/mandelbrot.lua serial` is that rival.
+-- `lua5.4 bench/mandelbrot.lua serial [FIRST STEP]` is that rival.
 
 local SIZE, MOST = 640, 60
 
@@ -19,14 +20,14 @@ local function row(y)
   return inside
 end
 
-local function serial()
+local function serial(first, step)
   local inside = 0
-  for y = 1, SIZE do inside = inside + row(y) end
+  for y = first or 1, SIZE, step or 1 do inside = inside + row(y) end
   return inside
 end
 
 if arg and arg[1] == "serial" then
-  print(serial())
+  print(serial(tonumber(arg[2]), tonumber(arg[3])))
   return
 end
 
@@ -47,9 +48,17 @@ return function(lib)
     stock = lua and function()
       return lib.time(1, function() check(lib.child(lua, "bench/mandelbrot.lua", "serial")) end)
     end or nil,
+    stocks = lua and function()
+      return lib.time(1, function()
+        local a, b = lib.children(2, lua, "bench/mandelbrot.lua", "serial")
+        check(a + b)
+      end)
+    end or nil,
   })
   if not lua then return end
   lib.row { question = "mandelbrot rows on 1 worker", ours = t.one, rival = "stock Lua, one loop", theirs = t.stock }
   lib.row { question = "mandelbrot rows on 2 workers", ours = t.two, rival = "stock Lua, one loop",
     theirs = t.stock, goal = 1 / 1.95 }
+  lib.row { question = "mandelbrot rows on 2 workers", ours = t.two, rival = "two stock Luas, half the rows each",
+    theirs = t.stocks }
 end

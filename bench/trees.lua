@@ -1,7 +1,8 @@
 -- trees.lua: binary trees, made and walked: what do two workers bring where there is
--- much to allocate? Against one stock Lua that makes the same trees.
+-- much to allocate? Against one stock Lua that makes the same trees, and two at once
+-- that make half of them each.
 --
--- `lua5.4 bench/trees.lua serial` is that rival.
+-- `lua5.4 bench/trees.lua serial [FIRST STEP]` is that rival.
 
 local DEPTH, TREES = 14, 32
 
@@ -16,14 +17,14 @@ local function tree(depth)
   return nodes(grow(depth))
 end
 
-local function serial()
+local function serial(first, step)
   local n = 0
-  for _ = 1, TREES do n = n + tree(DEPTH) end
+  for _ = first or 1, TREES, step or 1 do n = n + tree(DEPTH) end
   return n
 end
 
 if arg and arg[1] == "serial" then
-  print(serial())
+  print(serial(tonumber(arg[2]), tonumber(arg[3])))
   return
 end
 
@@ -46,7 +47,15 @@ return function(lib)
     stock = function()
       return lib.time(1, function() check(lib.child(lua, "bench/trees.lua", "serial")) end)
     end,
+    stocks = function()
+      return lib.time(1, function()
+        local a, b = lib.children(2, lua, "bench/trees.lua", "serial")
+        check(a + b)
+      end)
+    end,
   })
   lib.row { question = "binary trees on 1 worker", ours = t.one, rival = "stock Lua", theirs = t.stock }
   lib.row { question = "binary trees on 2 workers", ours = t.two, rival = "stock Lua", theirs = t.stock, goal = 1 / 3 }
+  lib.row { question = "binary trees on 2 workers", ours = t.two, rival = "two stock Luas, half of them each",
+    theirs = t.stocks }
 end

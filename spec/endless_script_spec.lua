@@ -52,11 +52,62 @@ describe("a script whose workers spin #notsan", function()
     assert.is_true(got.status ~= 0 or got.signal ~= nil)
   end)
 
-  it("ends by an error, with its status, and waits for nothing #host", function()
+  it("ends by an error, with its status, and waits for nothing", function()
     local got = script [[ pool:submit(spin) error "boom" ]]
     assert.equal(1, got.status)
     assert.matches("boom\nstack traceback:", got.err, 1, true)
   end)
+
+  it("ends so when the error comes from a coroutine, or the pool was opened in one", function()
+    assert.equal(1, script("pool:submit(spin) coroutine.wrap(error) 'boom'").status)
+    assert.equal(1, proc.script([[
+      local lacus = require "lacus"
+      coroutine.wrap(function()
+        pool = lacus.pool(1)
+        pool:submit(function() while true do end end)
+      end)()
+      local x = nil + 1
+    ]]).status)
+  end)
+
+  it("goes on when it has caught one", function()
+    local got = script [[
+      print(pcall(error, "caught"))
+      print(xpcall(error, function(e) return "handled " .. e end, "this"))
+      print(pool:submit(function() return "well" end):get())
+      os.exit(4)
+    ]]
+    assert.equal("false\tcaught\nfalse\thandled this\nwell\n", got.out)
+    assert.equal(4, got.status)
+  end)
+
+  it("is waited for when it ends well after it has caught one", function()
+    local got = proc.script [[
+      local lacus = require "lacus"
+      local pool = lacus.pool(1)
+      pcall(error, "caught")
+      pool:submit(function() require "lacus".sleep(0.05) print "done" end)
+    ]]
+    assert.equal("done\n", got.out)
+    assert.equal(0, got.status)
+  end)
+
+  -- Word for word what the interpreter says of a script that knows nothing of lacus.
+  for what, failing in pairs {
+    ["a string"] = 'error "boom"', ["a string without a place"] = 'error("boom", 0)', ["nil"] = "error()",
+    ["a table"] = "error {}", ["an operator"] = "local x = {} + 1", ["a call"] = "string.rep()",
+    ["a text that looks like a traceback"] = [[error "x\nstack traceback:\n\t[C]: in ?\n\t[C]: in ?"]],
+    ["an object with a text"] = "error(setmetatable({}, { __tostring = function() return 'as text' end }))",
+    ["a coroutine"] = "coroutine.wrap(function() error 'boom' end)()",
+  } do
+    it("fails with the message and the traceback that it has otherwise: " .. what, function()
+      local plain = proc.script("local pool, spin = 1, 2\n" .. failing)
+      local got = proc.script("pool = require 'lacus'.pool(1) pool:submit(function() while true do end end)\n"
+        .. failing)
+      assert.equal((plain.err:gsub("/%S*/lua_%w+", "NAME")), (got.err:gsub("/%S*/lua_%w+", "NAME")))
+      assert.equal(plain.status, got.status)
+    end)
+  end
 
   it("ends by an error in a block that has the pool", function()
     local got = proc.script [[
@@ -77,7 +128,7 @@ describe("a script whose workers spin #notsan", function()
     end)
   end
 
-  it("ends by os.exit(3, true) too #host", function()
+  it("ends by os.exit(3, true) too", function()
     local got = script "pool:submit(spin) os.exit(3, true)"
     assert.equal(3, got.status)
   end)

@@ -113,7 +113,7 @@ typedef void *(*lacus_alloc_fn) (void *ud, void *p, size_t osize,
 ** Opens the module in L for `require` to find and pushes it, as a program would
 ** have it that has more to do than to wait for its scripts: lua_close drops what
 ** they submitted to pools of their own and has not begun (instead of finishing
-** it), and memory outside of Lua states, and that of those pools' workers,
+** it; a script that opens a pool with `linger` has that), and memory outside of Lua states, and that of those pools' workers,
 ** comes from `alloc` (NULL: the C library's), which must outlive L. Before
 ** anything else of lacus in L: later, the allocator stays what it is. Thread of
 ** L. May raise.

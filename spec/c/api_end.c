@@ -1,4 +1,8 @@
 /* lacus.h: how what runs ends: endless tasks, and C that does not come back. */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+
 #include "api.h"
 
 #include <dirent.h>
@@ -92,6 +96,30 @@ static void test_lua_close_with_endless_work_returns (void) {
   lua_close(L);
   CHECK_IN_TIME(since, 2);
   CHECK(threads_become(before));
+}
+
+/* A finalizer says that the task has ended, with the state of its worker. */
+static void test_a_script_may_ask_lua_close_to_wait (void) {
+  lua_State *L = luaL_newstate();
+  char name[] = "/tmp/lacus-linger-XXXXXX", word[8] = "";
+  int fd = mkstemp(name);
+  FILE *f;
+  REQUIRE(fd >= 0);
+  luaL_openlibs(L);
+  lacus_open(L, NULL, NULL);
+  lua_setglobal(L, "lacus");
+  lua_pushstring(L, name);
+  lua_setglobal(L, "name");
+  host_run(L, "pool = lacus.pool { workers = 1, linger = 1000 } pool:submit(function(name) "
+              "require 'lacus'.sleep(0.1) local f <close> = io.open(name, 'w') "
+              "f:write 'done' end, name)");
+  lua_close(L);
+  f = fdopen(fd, "r");
+  REQUIRE(f != NULL);
+  CHECK(fgets(word, sizeof word, f) != NULL);
+  CHECK_STR(word, "done");
+  fclose(f);
+  remove(name);
 }
 
 static void test_a_running_task_can_be_cancelled (void) {
@@ -270,6 +298,7 @@ int main (void) {
 #if !defined(NO_SIGNALS)
   RUN(test_endless_work_ends_with_the_pool);
   RUN(test_lua_close_with_endless_work_returns);
+  RUN(test_a_script_may_ask_lua_close_to_wait);
   RUN(test_a_running_task_can_be_cancelled);
   RUN(test_endless_work_in_a_slot_is_stopped);
   RUN(test_a_slot_that_closes_is_not_held_up);

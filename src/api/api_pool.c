@@ -36,8 +36,7 @@ Home *lc_api_home (lua_State *L) {
 
 void lacus_open (lua_State *L, lacus_alloc_fn alloc, void *ud) {
   lc_home_set_memory(L, alloc, ud);
-  lc_home_open(L, NULL);
-  lc_home_hurry(L, 1);
+  lc_home_open(L, NULL)->pools_linger = 0;
   luaL_requiref(L, "lacus", luaopen_lacus, 0);
 }
 
@@ -212,8 +211,6 @@ static void open_pool (Opening *o, lacus_error *err) {
   options.stepped = p->o.slots > 0;
   options.name = p->o.name != NULL ? p->o.name : "worker";
   options.recycle = p->o.recycle;
-  options.memory = p->o.memory;
-  options.libs = o->libs;
   options.memory = p->o.memory;
   options.libs = o->libs;
   options.seeded = p->o.seeded;

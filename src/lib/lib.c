@@ -127,7 +127,7 @@ static const char lacus_module = 0;
 
 int luaopen_lacus (lua_State *L) {
   if (lua_rawgetp(L, LUA_REGISTRYINDEX, &lacus_module) == LUA_TTABLE) return 1;
-  lc_home_open(L, NULL);
+  lc_lib_script(L, lc_home_open(L, NULL));
   luaL_newlib(L, lacus_functions);
   lc_generator_open(L);
   lc_body_open(L);

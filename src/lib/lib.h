@@ -36,6 +36,11 @@ int lc_lib_worker (lua_State *L);
 ** finished, when the state closes. May raise (memory). */
 void lc_lib_hurry (lua_State *L);
 
+/* The script of a stock interpreter runs: should it fail from here on, or call os.exit,
+** that counts as said by lc_lib_hurry. For states of which nobody else says it; nothing
+** in others. May raise (memory). */
+void lc_lib_script (lua_State *L, Home *home);
+
 /* Ctrl-C at a prompt: the futures that this state holds are cancelled, the pools
 ** live on. May raise (memory). */
 void lc_lib_cancel (lua_State *L);

@@ -126,7 +126,7 @@ static void pl_args (lua_State *L, Home *home, PoolOptions *o) {
   memset(o, 0, sizeof(PoolOptions));
   o->workers = home->workers;
   o->name = "worker";
-  o->linger = LC_NEVER;
+  o->linger = home->pools_linger;
   o->memory = home->worker != NULL ? home->worker->memory : 0;
   o->grace_ns = GRACE_NS;
   o->warns = lc_state_warns(L);
@@ -176,6 +176,7 @@ static int l_pool_new (lua_State *L) {
   char error[256];
   if (lc_sandbox_holds(home))
     return luaL_error(L, "a task of a pool with 'libs' cannot open a pool");
+  lc_lib_script(L, home);
   pl_args(L, home, &o);
   env = pl_new_env(L, home);
   pl_write_env(L, home, env, PL_INIT);

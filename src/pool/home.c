@@ -65,6 +65,7 @@ int lc_home_init (Home *h, Mem *mem, int cpus) {
   h->has_parker = lc_parker_init(&h->parker) == 0;
   h->has_reports_lock = lc_mutex_init(&h->reports_lock) == 0;
   h->cpus = h->workers = cpus > 0 ? cpus : lc_cpus();   /* reads files */
+  h->pools_linger = LC_NEVER;
   h->spin_ns = h->cpus > 1 ? HOME_SPIN_NS : 0;
   return h->has_lock && h->has_parker && h->has_reports_lock;
 }
