@@ -23,7 +23,7 @@ describe("a script whose workers spin #notsan", function()
     assert.matches("interrupted!\nstack traceback:", got.err, 1, true)
   end)
 
-  it("ends by Ctrl-C in a wait for a future #host", function()
+  it("ends by Ctrl-C in a wait for a future", function()
     local got = script [[
       pool:submit(spin)
       pool:submit(function() io.popen("kill -INT $PPID"):close() spin() end):get()

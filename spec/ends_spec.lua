@@ -337,7 +337,7 @@ describe("the host, at the end of a script", function()
     for _, file in ipairs { out, err, name } do os.remove(file) end
   end)
 
-  it("does not wait after os.exit that closes the state #host", function()
+  it("does not wait after os.exit that closes the state", function()
     local got = proc.script [[
       pool = require "lacus".pool(1)
       pool:submit(function() require "lacus".sleep(1e9) end)

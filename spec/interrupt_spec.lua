@@ -312,6 +312,21 @@ describe("a worker that cannot be stopped #notsan #noasan", function()
     ]]:gsub("\t", " ")))
   end)
 
+  it("asks how long its task is to wait for another attempt", function()
+    assert.equal("true asked for the pause after attempt 1\n", prints [[
+      local pool <close> = lacus.pool { workers = 2, grace = 0.1 }
+      local name = os.tmpname()
+      for _, ok, v in pool:map({ name }, function(name)
+        if os.remove(name) then matching() end
+        return 42
+      end, { timeout = 0.3, retries = 1, on_error = "return", retry_delay = function(n)
+        error("asked for the pause after attempt " .. n, 0)
+      end }) do
+        print((tostring(not ok) .. " " .. tostring(v.value)):gsub("retry_delay: ", ""):match "[^\n]*")
+      end
+    ]])
+  end)
+
   it("has its task tried again by another, if that is asked for", function()
     assert.equal("1 true 42\n", (prints [[
       local pool <close> = lacus.pool { workers = 2, grace = 0.1 }
