@@ -7,7 +7,7 @@
 -- installed is named and left out.
 
 local QUESTIONS = { "tiny", "others", "medium", "roundtrip", "echo", "mandelbrot", "trees", "start", "flat", "memory",
-  "single" }
+  "single", "scale" }
 
 local lib = dofile "bench/lib.lua"
 local now = require "lacus".now
