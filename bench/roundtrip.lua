@@ -1,6 +1,6 @@
 -- roundtrip.lua: how long until one trivial task is back? In a map that is open, from
--- a pool with something to do and from one that has gone to sleep; and a whole map
--- of one item. Against luv's new_work and one turn of its loop.
+-- a pool with something to do and from one that has gone to sleep; by a future; and a
+-- whole map of one item. Against luv's new_work and one turn of its loop.
 
 local lacus = require "lacus"
 
@@ -37,6 +37,7 @@ return function(lib)
   local t = lib.medians(5, {
     busy = function() return trips(pool, 1000, 0, lib) end,
     idle = function() return trips(pool, 300, asleep, lib) end,
+    future = function() return lib.each(1000, 0, function() return pool:submit(double, 21):get() end) end,
     map = function() return lib.each(300, 0, function() one_map(pool) end) end,
     luv_busy = uv and function() return lib.each(1000, 0, trip) end,
     luv_idle = uv and function() return lib.each(300, asleep, trip) end,
@@ -61,6 +62,8 @@ return function(lib)
     rival = "luv", theirs = t.luv_busy, goal = 1 / 15 }
   lib.row { question = "round trip of one task, workers asleep", ours = t.idle,
     rival = "luv", theirs = t.luv_idle }
+  lib.row { question = "submit and get", ours = t.future,
+    rival = "luv", theirs = t.luv_busy, goal = 1 / 15 }
   lib.row { question = "a whole map of one item", ours = t.map,
     rival = "luv, one task", theirs = t.luv_busy }
 end
