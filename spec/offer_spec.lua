@@ -57,16 +57,16 @@ describe("a task that runs long #offer", function()
   it("nor from a task that reads the results of another pool", function()
     local pool <close> = lacus.pool(1)
     local other <close> = lacus.pool(1)
-    local count = pool:submit(function(pool, item, gate_name)
-      local lacus = require "lacus"
-      local gate = require "spec.support.gate"
-      local n = 0
-      local source = lacus.generator(function() for i = 1, 10 do coroutine.yield(gate_name, i, 10) end end)
-      for _ in pool:map(source(), item, { batch = 10 }) do
+    local count = pool:submit(function(inner, f, gate_name)
+      local gates, n = require "spec.support.gate", 0
+      local source = require "lacus".generator(function()
+        for i = 1, 10 do coroutine.yield(gate_name, i, 10) end
+      end)
+      for _ in inner:map(source(), f, { batch = 10 }) do
         n = n + 1
-        if n == 9 then gate.open(gate_name) end
+        if n == 9 then gates.open(gate_name) end
       end
-      gate.words(gate_name)
+      gates.words(gate_name)
       return n
     end, other, item, gate.new()):get()
     assert.equal(10, count)
@@ -78,8 +78,8 @@ describe("a task that runs long #offer", function()
     local name, seen, on = gate.new(), 0, {}
     local source = lacus.generator(function() for i = 1, n do coroutine.yield(name, i) end end)
     options.batch, options.window = n, n
-    for i, x, worker in pool:map(source(), function(name, i)
-      if i == 1 then require "spec.support.gate".wait(name) end
+    for i, x, worker in pool:map(source(), function(gate_name, i)
+      if i == 1 then require "spec.support.gate".wait(gate_name) end
       return 2 * i, require "lacus".worker.id
     end, options) do
       assert.equal(2 * i, x)
@@ -102,8 +102,8 @@ describe("a task that runs long #offer", function()
     local pool <close> = lacus.pool(1)
     local name, n = gate.new(), 0
     local source = lacus.generator(function() for i = 1, 200 do coroutine.yield(name, i) end end)
-    for i, t in pool:map(source(), function(name, i)
-      if i % 40 == 0 then require "spec.support.gate".wait(name .. i) end
+    for i, t in pool:map(source(), function(gate_name, i)
+      if i % 40 == 0 then require "spec.support.gate".wait(gate_name .. i) end
       return { i, text = ("x"):rep(i) }
     end, { batch = 100, window = 200 }) do
       assert.same({ i, text = ("x"):rep(i) }, t)
