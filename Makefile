@@ -105,14 +105,13 @@ with_readline = $(filter 1,$(readline))
 
 # The host binary holds all of the Lua core and exports its API, and nothing
 # else, so that stock C modules share the one core. A module links no Lua. The core
-# comes first: where it lies, and so how fast it is (5 % either way), does not
-# change with the size of our code.
+# comes first, after an object that puts it at a good place (tools/place).
 ifeq ($(shell uname),Darwin)
   export_lua = -Wl,-force_load,$(lua_lib) -Wl,-exported_symbol,_lua*
   shared_flags = -bundle -undefined dynamic_lookup
   lib_flags = -dynamiclib -undefined dynamic_lookup
 else
-  export_lua = -Wl,--whole-archive $(lua_lib) -Wl,--no-whole-archive \
+  export_lua = $(place) -Wl,--whole-archive $(lua_lib) -Wl,--no-whole-archive \
 	-Wl,--dynamic-list=$(gen)/lua.list
   shared_flags = -shared
   lib_flags = -shared -Wl,-soname,liblacus.so.$(abi)
@@ -131,6 +130,7 @@ core     := $(BUILD)/obj/core.a
 lacus    := $(BUILD)/lacus
 module   := $(BUILD)/module/lacus.so
 archive  := $(BUILD)/lib/liblacus.a
+place    := $(BUILD)/obj/place.o
 version  := $(shell sed -n 's/^.define LACUS_VERSION "\(.*\)"/\1/p' src/lacus.h)
 abi      := $(shell sed -n 's/^.define LACUS_ABI //p' src/lacus.h)
 library  := $(BUILD)/lib/liblacus.so.$(abi)
@@ -189,7 +189,11 @@ $(library): $(lib_obj)
 	$(lib_obj) $(lua_link) -pthread
 	@ln -sf liblacus.so.$(abi) $(BUILD)/lib/liblacus.so
 
-$(lacus): $(core_obj) $(host_obj) $(gen)/lua.list
+$(place): tools/place Makefile | need
+	@mkdir -p $(@D)
+	$(call say,PLACE ,$@)tools/place $@ $(lua_lib) $(CC)
+
+$(lacus): $(core_obj) $(host_obj) $(place) $(gen)/lua.list
 	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $(export_lua) \
 	$(host_obj) $(core_obj) $(if $(with_readline),$(READLINE_LIBS)) -lm -ldl -pthread
 
@@ -242,7 +246,7 @@ $(BUILD)/dist/lacus.o: dist/lacus.c dist/lacus.h
 	$(call say,CC    ,$@)$(CC) -std=c11 $(WARN) -Werror $(lua_flags) -pthread $(SANITIZE) \
 	$(CFLAGS) $(CPPFLAGS) -c -o $@ $<
 
-$(dist_host): $(BUILD)/dist/lacus.o $(host_obj) $(gen)/lua.list
+$(dist_host): $(BUILD)/dist/lacus.o $(host_obj) $(place) $(gen)/lua.list
 	$(call say,LINK  ,$@)$(CC) $(SANITIZE) $(CFLAGS) $(LDFLAGS) -o $@ $(export_lua) \
 	$(host_obj) $(BUILD)/dist/lacus.o $(if $(with_readline),$(READLINE_LIBS)) -lm -ldl -pthread
 
