@@ -207,15 +207,18 @@ static void post_leave (Pool *p, PoolWorker *pw) {
   lc_mutex_unlock(&p->lock);
 }
 
-/* The worker is on the idle list when it parks, so it is woken by who queues
-** a task and by who stops the pool. */
+/* The worker is on the idle list while it parks, so it is woken by who queues
+** a task and by who stops the pool; and not any more when nobody steps it. */
 static PostStep post_serve (Pool *p, PoolWorker *pw, uint64_t deadline) {
   Task *t;
   for (;;) {
     uint64_t until;
     if (!post_prepare(pw)) return POST_CLOSED;
     if (lc_schedule_look(p, pw, &t)) break;
-    if (lc_now() >= deadline) return POST_NOTHING;
+    if (lc_now() >= deadline) {
+      lc_schedule_leave(pw);
+      return POST_NOTHING;
+    }
     lc_run_idle(&pw->kit);
     lc_worker_tidy(&pw->w);
     until = lc_timer_next(&pw->w.fibers);
