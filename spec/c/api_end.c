@@ -288,6 +288,41 @@ static void test_a_worker_stuck_in_c_is_abandoned (void) {
   CHECK_INT(counter_bytes(&counter), 0);
 }
 
+static void on_open_once (lua_State *L, void *ud) {
+  if (__atomic_fetch_add(&((Told *)ud)->closed, 1, __ATOMIC_SEQ_CST) > 0)
+    luaL_error(L, "not again");
+}
+
+/* The pool was left without a worker, and took tasks that nobody would run. */
+static void test_a_pool_stops_when_a_lost_worker_has_no_heir (void) {
+  Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
+  Told told = { 0, 0, 0, 0 };
+  lacus_pool_options o = blank();
+  lacus_future *f, *next;
+  lacus_pool *p;
+  int before = threads();
+  o.workers = 1;
+  o.grace = 0.05;
+  o.on_open = on_open_once;
+  o.on_log = on_log;
+  o.ud = &told;
+  p = lacus_pool_new(&o, NULL);
+  REQUIRE(p != NULL);
+  lacus_submit_work(p, l_gate, &g, NULL, NULL, &f);
+  lacus_submit_work(p, l_gate, &g, NULL, NULL, &next);
+  pthread_mutex_lock(&g.lock);
+  while (!g.inside) pthread_cond_wait(&g.changed, &g.lock);
+  pthread_mutex_unlock(&g.lock);
+  CHECK_INT(lacus_future_cancel(f), 1);
+  CHECK_INT(lacus_future_wait(next, 30), 1);
+  CHECK_INT(lacus_future_state(next), LACUS_CANCELLED);
+  CHECK_INT(lacus_submit_work(p, l_gate, &g, NULL, NULL, NULL), LACUS_CLOSED);
+  lacus_future_free(f);
+  lacus_future_free(next);
+  lacus_pool_close(p);
+  gate_free(&g, before);
+}
+
 /* Tools have a thread of their own from the first one on. */
 static void *nothing (void *ud) { return ud; }
 
@@ -304,5 +339,6 @@ int main (void) {
   RUN(test_a_slot_that_closes_is_not_held_up);
 #endif
   RUN(test_a_worker_stuck_in_c_is_abandoned);
+  RUN(test_a_pool_stops_when_a_lost_worker_has_no_heir);
   return check_end();
 }

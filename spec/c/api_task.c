@@ -588,6 +588,29 @@ static void test_threads_of_the_host_are_the_pool (void) {
   lacus_pool_close(p);
 }
 
+/* It stayed on the list of those that wait, and was woken in the place of one that did. */
+static void test_a_slot_that_found_nothing_is_not_woken (void) {
+  lacus_pool *p = pool_with_slots(2);
+  Job j = { NULL, 2, 0 };
+  pthread_t t;
+  int i;
+  REQUIRE(p != NULL);
+  j.p = p;
+  pthread_create(&t, NULL, job_main, &j);
+  for (i = 0; i < 20; i++) {
+    lacus_future *f;
+    int n = 8;
+    CHECK_INT(lacus_step_wait(p, 1, 0.001), 0);
+    lacus_submit_work(p, l_square, &n, NULL, NULL, &f);
+    CHECK_INT(lacus_future_wait(f, 30), 1);
+    lacus_future_free(f);
+  }
+  lacus_pool_stop(p);
+  pthread_join(t, NULL);
+  CHECK_INT(j.ran, 20);
+  lacus_pool_close(p);
+}
+
 static void *step_one (void *ud) {
   Job *j = (Job *)ud;
   j->ran = lacus_step_wait(j->p, 1, -1);
@@ -642,6 +665,7 @@ int main (void) {
   RUN(test_a_pool_with_threads_has_no_steps);
   RUN(test_a_slot_takes_one_thread_at_a_time);
   RUN(test_threads_of_the_host_are_the_pool);
+  RUN(test_a_slot_that_found_nothing_is_not_woken);
   RUN(test_a_slot_may_move_from_thread_to_thread);
   return check_end();
 }

@@ -42,9 +42,12 @@ static int post_libraries (lua_State *L) {
   return 0;
 }
 
-/* Also for a state that replaces another: then it only counts up. */
+/* Also for a state that replaces another, of this worker or of one that was lost: then
+** it only counts up, and the pool stops without it. */
 static void post_opened (Worker *w, const char *error) {
-  Pool *p = lc_crew_worker(w)->pool;
+  PoolWorker *pw = lc_crew_worker(w);
+  Pool *p = pw->pool;
+  int stop;
   lc_mutex_lock(&p->lock);
   if (error == NULL) p->opened++;
   else {
@@ -52,7 +55,9 @@ static void post_opened (Worker *w, const char *error) {
     if (p->why == NULL) p->why = lc_state_copy_error(p->mem, error);
   }
   if (p->opened + p->unopened >= p->nworkers) lc_cond_broadcast(&p->changed);
+  stop = error != NULL && p->opened + p->unopened > p->places && !pw->abandoned;
   lc_mutex_unlock(&p->lock);
+  if (stop) lc_schedule_stop(p, "a worker could not open a new state");
 }
 
 static int post_init (lua_State *L) {
@@ -119,20 +124,18 @@ static int post_is_worn (Pool *p, PoolWorker *pw) {
   return 1;
 }
 
-static int post_renew (Pool *p, PoolWorker *pw) {
+static int post_renew (PoolWorker *pw) {
   lc_worker_close(&pw->w);
   pw->kit.ran = 0;
   pw->booted = 0;
-  if (lc_worker_open(&pw->w)) return 1;
-  lc_schedule_stop(p, "a worker could not open a new state");
-  return 0;
+  return lc_worker_open(&pw->w);
 }
 
 /* Before the next task: a new state if it is time, and its init. */
 static int post_prepare (PoolWorker *pw) {
   Pool *p = pw->pool;
   post_relieve(pw);
-  if (post_is_worn(p, pw) && !post_renew(p, pw)) return 0;
+  if (post_is_worn(p, pw) && !post_renew(pw)) return 0;
   return pw->booted || post_boot(pw);
 }
 
@@ -207,15 +210,18 @@ static void post_leave (Pool *p, PoolWorker *pw) {
   lc_mutex_unlock(&p->lock);
 }
 
-/* The worker is on the idle list when it parks, so it is woken by who queues
-** a task and by who stops the pool. */
+/* The worker is on the idle list while it parks, so it is woken by who queues
+** a task and by who stops the pool; and not any more when nobody steps it. */
 static PostStep post_serve (Pool *p, PoolWorker *pw, uint64_t deadline) {
   Task *t;
   for (;;) {
     uint64_t until;
     if (!post_prepare(pw)) return POST_CLOSED;
     if (lc_schedule_look(p, pw, &t)) break;
-    if (lc_now() >= deadline) return POST_NOTHING;
+    if (lc_now() >= deadline) {
+      lc_schedule_leave(pw);
+      return POST_NOTHING;
+    }
     lc_run_idle(&pw->kit);
     lc_worker_tidy(&pw->w);
     until = lc_timer_next(&pw->w.fibers);

@@ -142,12 +142,15 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   return decided;
 }
 
+/* Who has taken it off the list has a task in mind, that it has not looked for. */
 int lc_schedule_help_home (PoolWorker *pw, Home *home, uint64_t *until) {
   Pool *p = pw->pool;
+  int idle;
   lc_mutex_lock(&p->lock);
-  if (pw->idle) sched_unlist_idle(p, pw);
+  idle = pw->idle;
+  if (idle) sched_unlist_idle(p, pw);
   lc_mutex_unlock(&p->lock);
-  return lc_home_help(home, until);
+  return !idle || lc_home_help(home, until);
 }
 
 /* Nothing to do: waits for a token, spinning first. */
@@ -164,9 +167,7 @@ static int sched_rest (Pool *p, Worker *w, uint64_t deadline) {
 
 /* --- queueing ------------------------------------------------------------ */
 
-/* An inlined pool has news for the thread it runs on, wherever that waits; lock
-** held. */
-static void sched_tell_home (Pool *p) {
+void lc_schedule_tell_home (Pool *p) {
   if (!p->inlined) return;
   lc_unpark(&p->home->parker);
   if (p->home->worker != NULL) lc_unpark(&p->home->worker->parker);
@@ -176,7 +177,7 @@ static void sched_tell_home (Pool *p) {
 static PoolWorker *sched_push_for (PoolWorker *pw, Task *t) {
   Pool *p = pw->pool;
   lc_tasks_push_last(&pw->ready, t);
-  sched_tell_home(p);
+  lc_schedule_tell_home(p);
   if (!pw->idle) return NULL;
   sched_unlist_idle(p, pw);
   return pw;
@@ -216,7 +217,7 @@ int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
       p->nmine++;
     }
     idle = sched_take_idle(p);
-    sched_tell_home(p);
+    lc_schedule_tell_home(p);
   }
   lc_mutex_unlock(&p->lock);
   if (idle != NULL) lc_unpark(&idle->w.parker);
@@ -245,15 +246,20 @@ int lc_pool_help_begin (Worker *w) {
 ** may not have looked for: one token can stand for two wakes. So another idle
 ** worker is sent to look.
 */
-void lc_pool_help_end (Worker *w) {
-  PoolWorker *pw = lc_crew_worker(w), *other = NULL;
+void lc_schedule_leave (PoolWorker *pw) {
+  PoolWorker *other = NULL;
   Pool *p = pw->pool;
-  pw->helping = 0;
   lc_mutex_lock(&p->lock);
   if (pw->idle) sched_unlist_idle(p, pw);
   else if (p->queue.first != NULL || p->nmine > 0) other = sched_take_idle(p);
   lc_mutex_unlock(&p->lock);
   if (other != NULL) lc_unpark(&other->w.parker);
+}
+
+void lc_pool_help_end (Worker *w) {
+  PoolWorker *pw = lc_crew_worker(w);
+  pw->helping = 0;
+  lc_schedule_leave(pw);
 }
 
 int lc_pool_help (Worker *w, uint64_t deadline) {

@@ -43,10 +43,18 @@ void lc_schedule_ready (Fibers *fs, Task *t);
 */
 int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t);
 
+/* An inlined pool has news for the thread it runs on, wherever that waits. The pool's
+** lock is held. */
+void lc_schedule_tell_home (Pool *p);
+
+/* It has looked, found nothing, and does not wait: off the idle list. Owner thread. */
+void lc_schedule_leave (PoolWorker *pw);
+
 /*
 ** Pools without threads that tasks have opened run where their state does: one
 ** task of such a pool, off the idle list meanwhile, or a wake would go to a
-** worker that is busy. 0: there was none, and it is not on the list.
+** worker that is busy. 0: there was none, and it is not on the list. (Nor does it run
+** one if it was on the list, and is not any more: then it is to look first.)
 */
 int lc_schedule_help_home (PoolWorker *pw, Home *home, uint64_t *until);
 

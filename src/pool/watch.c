@@ -193,23 +193,17 @@ static void watch_inherit (Pool *p, PoolWorker *pw, TaskList *heir) {
     lc_tasks_push_last(t->drop != NULL ? heir : &pw->ready, t);
 }
 
-/* 1 if it is no worker any more from here on; *hire: another is needed. */
-static int watch_dismiss (Pool *p, PoolWorker *pw, TaskList *heir, int *hire) {
-  lc_mutex_lock(&p->lock);
-  if (pw->abandoned || pw->gone) {
-    lc_mutex_unlock(&p->lock);
-    return 0;
-  }
+/* It is no worker any more from here on, and does not free itself before watch_abandon
+** is through with it. 1: another is needed. Lock held since it was seen in its place. */
+static int watch_dismiss (Pool *p, PoolWorker *pw, TaskList *heir) {
   pw->abandoned = 1;
   p->workers[pw->w.id - 1] = NULL;
   p->strays++;
   lc_thread_detach(&pw->w.thread);
   watch_inherit(p, pw, heir);
-  *hire = !p->stopping;
   if (p->stopping) p->gone++;
   lc_cond_broadcast(&p->changed);
-  lc_mutex_unlock(&p->lock);
-  return 1;
+  return !p->stopping;
 }
 
 static void watch_hire (Pool *p, int id, TaskList *heir) {
@@ -228,6 +222,7 @@ static void watch_hire (Pool *p, int id, TaskList *heir) {
   lc_cond_broadcast(&p->changed);
   lc_mutex_unlock(&p->lock);
   if (pw != NULL) lc_unpark(&pw->w.parker);
+  else lc_pool_nudge(p);
   while ((t = lc_tasks_pop_first(heir)) != NULL) t->drop(t);
   if (left == 0)
     lc_schedule_stop(p, "all workers were lost, and the system gives no "
@@ -242,11 +237,11 @@ static void watch_report_lost (Pool *p, PoolWorker *pw) {
   lc_home_report(p->home, text);
 }
 
-static void watch_abandon (Pool *p, PoolWorker *pw) {
-  TaskList heir = { NULL, NULL }, again = { NULL, NULL };
+/* After watch_dismiss. No lock held. */
+static void watch_abandon (Pool *p, PoolWorker *pw, TaskList *heir, int hire) {
+  TaskList again = { NULL, NULL };
   Task *t;
-  int hire, ended, id = pw->w.id;
-  if (!watch_dismiss(p, pw, &heir, &hire)) return;
+  int ended, id = pw->w.id;
   watch_report_lost(p, pw);
   if (!lc_stop_abandon(&pw->kit, &again)) lc_schedule_stop(p, "not enough memory");
   while ((t = lc_tasks_pop_first(&again)) != NULL)
@@ -256,7 +251,7 @@ static void watch_abandon (Pool *p, PoolWorker *pw) {
   pw->abandoned = 2;
   lc_mutex_unlock(&p->lock);
   if (ended) lc_crew_fire(pw);
-  if (hire) watch_hire(p, id, &heir);
+  if (hire) watch_hire(p, id, heir);
 }
 
 int lc_watch_gone (PoolWorker *pw, int *last) {
@@ -278,11 +273,14 @@ int lc_watch_gone (PoolWorker *pw, int *last) {
 ** meanwhile. Lock held. */
 static uint64_t watch_round (Pool *p) LC_HOLDS(&p->lock);
 static uint64_t watch_round (Pool *p) {
+  TaskList heir = { NULL, NULL };
   PoolWorker *stuck;
   uint64_t next = watch_look(p, &stuck);
+  int hire;
   if (stuck == NULL) return next;
+  hire = watch_dismiss(p, stuck, &heir);
   lc_mutex_unlock(&p->lock);
-  watch_abandon(p, stuck);
+  watch_abandon(p, stuck, &heir, hire);
   lc_mutex_lock(&p->lock);
   return 0;
 }
@@ -333,6 +331,8 @@ void lc_watch_end (Pool *p) {
 
 /* --- asking -------------------------------------------------------------- */
 
+/* Its own fiber may be about to wait: so the worker looks at all that wait, even if
+** there is no other. */
 void lc_watch_cancel (Pool *p, const void *what) {
   int i, asked = 0;
   lc_mutex_lock(&p->lock);
@@ -345,10 +345,10 @@ void lc_watch_cancel (Pool *p, const void *what) {
       lc_crew_stop(pw, turn);
       asked = 1;
     }
-    if (atomic_load_explicit(&pw->kit.nlive, memory_order_seq_cst)
-        > (turn != 0)) {
+    if (atomic_load_explicit(&pw->kit.nlive, memory_order_seq_cst) > 0) {
       atomic_store_explicit(&pw->sweep, 1, memory_order_seq_cst);
-      lc_unpark(p->inlined ? &p->home->parker : &pw->w.parker);
+      lc_unpark(&pw->w.parker);
+      lc_schedule_tell_home(p);
     }
   }
   lc_mutex_unlock(&p->lock);
@@ -363,7 +363,8 @@ static int watch_is_through (Pool *p) {
   return p->stepped || p->gone == p->nworkers;
 }
 
-/* Who has not ended after a while is asked, whatever it does. */
+/* Who has not ended after a while is asked, whatever it does, and again after that: it
+** may do something else by then. */
 void lc_watch_wait (Pool *p) {
   uint64_t patience = lc_now() + p->grace_ns;
   lc_mutex_lock(&p->lock);
@@ -375,7 +376,7 @@ void lc_watch_wait (Pool *p) {
       for (i = 0; i < p->nworkers; i++)
         if (p->workers[i] != NULL && !p->workers[i]->gone)
           lc_crew_stop(p->workers[i], 0);
-      patience = LC_NEVER;
+      patience = now + p->grace_ns;
       continue;
     }
     if (patience < next) next = patience;
