@@ -3,6 +3,7 @@
 */
 #include "value.h"
 #include "value/hosted.h"
+#include "value/scratch.h"
 
 /* ---- a handle ---- */
 
@@ -338,6 +339,28 @@ static void records_follow_each_other (void) {
   border_close(&b);
 }
 
+/* After 2^32 records: what the first ones have left is not met again. */
+static void the_numbers_of_records_go_round (void) {
+  Mem mem;
+  Scratch *s;
+  int first, last;
+  lc_mem_init(&mem, NULL, NULL);
+  s = lc_scratch_new(&mem);
+  REQUIRE(s != NULL);
+  lc_scratch_put(s, &first)->id = 1;
+  lc_scratch_recent(s, &first)->stamp = s->stamp;
+  s->stamp = UINT32_MAX;                /* as it is then */
+  lc_scratch_put(s, &last)->id = 2;
+  lc_scratch_reset(s);
+  CHECK(lc_scratch_find(s, &first) == NULL);
+  CHECK(lc_scratch_find(s, &last) == NULL);
+  CHECK_INT(lc_scratch_put(s, &first)->id, 0);
+  CHECK(lc_scratch_find(s, &first) != NULL);
+  CHECK(lc_scratch_recent(s, &first)->stamp != s->stamp);
+  lc_scratch_free(s);
+  CHECK_INT(lc_mem_used(&mem), 0);
+}
+
 static void a_message_is_used_again (void) {
   Mem mem;
   Message m;
@@ -391,6 +414,7 @@ int main (void) {
   RUN(a_userdata_may_have_a_transfer);
   RUN(a_host_type_that_is_not_known_there);
   RUN(records_follow_each_other);
+  RUN(the_numbers_of_records_go_round);
   RUN(a_message_is_used_again);
   RUN(a_large_record_leaves_little);
   RUN(a_state_that_is_closing);
