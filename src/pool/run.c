@@ -450,13 +450,16 @@ static int run_ends_parked (Run *r) {
   return 0;
 }
 
-/* Starts or goes on, until its items are done or it waits. */
+/* Starts or goes on, until its items are done or it waits. (A coroutine is not started
+** for none: that may fail, and then of which item?) */
 static void run_on (Run *r) {
   Fibers *fs = r->fiber.fs;
   while (!run_ends_parked(r)) {
-    int status, parking;
-    if (lua_status(r->fiber.co) == LUA_YIELD) lc_offer(r);
-    status = run_resume(r);
+    int status = LUA_OK, parking;
+    if (r->at < r->end) {
+      if (lua_status(r->fiber.co) == LUA_YIELD) lc_offer(r);
+      status = run_resume(r);
+    }
     parking = fs->parking;
     fs->parking = fs->ending = 0;
     if (!lc_stop_may_answer(r)) r->stop = STOP_CANCEL;
