@@ -362,10 +362,9 @@ static void run_retire (Run *r) {
   run_leave(kit, in);
 }
 
-/* Through: everything it has to say is in `out`. */
+/* Through: everything it has to say is in `out`, its last item's at least. */
 static void run_end (Run *r) {
-  if (r->out->n > 0) lc_answer_deliver(r, r->out);
-  else lc_answer_spare(r->kit, r->out);
+  lc_answer_deliver(r, r->out);
   run_retire(r);
 }
 
