@@ -62,19 +62,20 @@ describe("a coroutine of a task", function()
       return got
     end
     local function body() return crowded(unpack({}, 1, 600000)) end
-    local ok, err, again, value = pool:submit(function()
+    local function resumed()
       local co = coroutine.create(body)
       coroutine.resume(co)
       local ok, err = coroutine.resume(co, unpack({}, 1, 500000))
       return ok, err, coroutine.resume(co, 7)
-    end):get()
-    assert.same({ false, "too many arguments to resume", true, 7 }, { ok, err, again, value })
-    ok, err, value = pool:submit(function()
+    end
+    local function wrapped()
       local co = coroutine.wrap(body)
       co()
       local ok, err = pcall(function() co(unpack({}, 1, 500000)) end)
       return ok, err, co(7)
-    end):get()
+    end
+    assert.same({ false, "too many arguments to resume", true, 7 }, { pool:submit(resumed):get() })
+    local ok, err, value = pool:submit(wrapped):get()
     assert.is_false(ok)
     assert.matches("task_spec.lua:%d+: too many arguments to resume$", err)
     assert.equal(7, value)
