@@ -439,10 +439,11 @@ tsan asan:
 	    SPEC_FLAGS='$(SPEC_FLAGS) --exclude-tags=no$@' $$part || status=1; done; exit $$status
 
 # Lines and branches of src/ that the C tests and specs reach: build/coverage/html.
+# Through stock Lua too, for what only the module does. See docs/coverage.md.
 coverage: $(gen)/sugar.c $(gen)/lua.list
 	@if ! command -v gcovr >/dev/null; then tools/tally skipped coverage 'no gcovr'; exit; fi; \
 	rm -f `find build/coverage -name '*.gcda' 2>/dev/null`; status=0; \
-	for part in ctests specs-host; do $(MAKE) BUILD=build/coverage CFLAGS='-O0 -g' \
+	for part in ctests specs-host specs-lua; do $(MAKE) BUILD=build/coverage CFLAGS='-O0 -g' \
 	  SANITIZE='--coverage -fprofile-update=atomic' LIMIT=$$(( $(LIMIT) * 2 )) $$part || status=1; done; \
 	mkdir -p build/coverage/html; gcovr --root . --filter src/ --object-directory build/coverage \
 	  --html-details build/coverage/html/index.html --print-summary --sort-uncovered \

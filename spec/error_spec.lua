@@ -106,6 +106,26 @@ describe("an error in a task", function()
     assert.equal(tostring(err) .. 7, err .. 7)
   end)
 
+  it("reads like one still when a script has taken its fields away", function()
+    local err = failure(function() error "bad" end)
+    err.caller = err.traceback
+    err.worker = nil
+    assert.equal(err.message .. "\n" .. err.traceback .. "\n\t(awaited by)\n",
+      tostring(err):match "^.-awaited by%)\n")
+    err.message, err.traceback, err.caller = nil, 7, {}
+    assert.equal("lacus error", tostring(err))
+  end)
+
+  it("is raised anew without its message all the same", function()
+    local err = failure(function(inner)
+      local _, object = pcall(inner.get, inner)
+      object.message = nil
+      error(object)
+    end, pool:submit(function() error "bad" end))
+    assert.matches("^lacus error\nstack traceback:\n", err.message)
+    assert.equal("error", err.value.kind)
+  end)
+
   it("goes through error, assert, pcall and coroutines as it is", function()
     local err = failure(function() error "bad" end)
     assert.equal(err, select(2, pcall(error, err)))
@@ -148,6 +168,16 @@ describe("an error in a task", function()
       error(setmetatable({}, { __tostring = function() return "mine" end }))
     end)
     assert.matches("^mine", err.message)
+  end)
+
+  it("survives a __tostring that fails of the same error, without end", function()
+    local err = failure(function()
+      local value = setmetatable({}, {})
+      getmetatable(value).__tostring = function() error(value) end
+      error(value)
+    end)
+    assert.equal("error", err.kind)
+    assert.matches("stack overflow", err.message)
   end)
 
   it("survives a __tostring that fails", function()
@@ -384,6 +414,20 @@ describe("an error in a finalizer of a worker", function()
 
   it("is seen where they are on in the script of the host #host", function()
     assert.matches("^Lua warning: error in __gc.*in gc%)\n$", said("nil", "-W"))
+  end)
+end)
+
+describe("an item that the worker cannot read", function()
+  it("fails alone, of whatever was raised there", function()
+    local function broken(value)
+      return setmetatable({}, { __transfer = function() return error, value end })
+    end
+    local said = {}
+    for i, ok, v in pool:map({ broken "dry", 2, broken {}, broken(false) }, same, { on_error = "return" }) do
+      said[i] = ok and v or v.kind .. ": " .. v.message
+    end
+    assert.same({ "transfer: dry", 2, "transfer: (error object is a table value)",
+      "transfer: (error object is a boolean value)" }, said)
   end)
 end)
 

@@ -277,6 +277,28 @@ describe("a value sent to a worker's generator", function()
     end
   end)
 
+  it("is refused while a map that has the generator waits for the item before", function()
+    local go, is_open = gate.new(), gate.is_open
+    local gen = pool:generate(function()
+      for i = 1, 2 do yield(i) end
+      yield(3)
+      while not is_open(go) do lacus.sleep(0.001) end
+      yield(4)
+    end)
+    gen:next()
+    gen:send()
+    local other <close> = lacus.pool(1)
+    local results <close> = other:map(gen, function(x) return x end)
+    local first
+    repeat first = { results:next(0.01) } until first[1]
+    assert.same({ 1, 3 }, first)
+    assert.same({ nil, "pending" }, { results:poll() })
+    fails.here("cannot send: the item asked for before has not been taken", function() gen:send(1) end)
+    open(go)
+    assert.same({ 2, 4 }, { results() })
+    os.remove(go)
+  end)
+
   it("that cannot be sent is refused, with its place, and can be sent better", function()
     local gen = pool:generate(adder)
     gen:next()

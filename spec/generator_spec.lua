@@ -147,6 +147,31 @@ describe("a generator", function()
     assert.same({ true, 5000 }, { gen:send(table.unpack(list)) })
   end)
 
+  -- A stack of Lua holds a million values at most.
+  it("refuses an item with more values than its reader has room for", function()
+    local gen = lacus.generator(function() yield(table.unpack({}, 1, 600000)) end)()
+    local function step(...) return gen(), select("#", ...) end
+    fails("^too many values in one item %(600000%)\ngenerator traceback:", function()
+      step(table.unpack({}, 1, 500000))
+    end)
+    assert.equal("dead", gen:status())
+  end)
+
+  it("refuses more sent values than its body has room for, and goes on", function()
+    local gen = lacus.generator(function()
+      local function crowded(...)      -- luacheck: ignore 212
+        local got = yield(1)
+        return got
+      end
+      yield(crowded(table.unpack({}, 1, 600000)))
+    end)()
+    gen:next()
+    fails("generator_spec.lua:%d+: too many values to send %(500000%)$", function()
+      gen:send(table.unpack({}, 1, 500000))
+    end)
+    assert.same({ true, 7 }, { gen:send(7) })
+  end)
+
   it("may yield inside pcall, metamethods and iterators", function()
     local t = setmetatable({}, { __index = function(_, k) return yield(k) end })
     local gen = lacus.generator(function()
@@ -480,6 +505,14 @@ describe("a body's coroutine in other hands", function()
     assert.is_false(gen:next())
   end)
 
+  it("ends the generator when they have begun it", function()
+    local gen = guarded({}, 2)()
+    local co = debug.getuservalue(gen, 1)
+    assert.same({ true, 1 }, { coroutine.resume(co) })
+    assert.is_false(gen:next())
+    assert.equal("dead", gen:status())
+  end)
+
   it("cannot step or close it while it runs", function()
     local gen, co
     gen = lacus.generator(function()
@@ -594,6 +627,10 @@ describe("lacus.iter", function()
     local gen = lacus.iter(function() yield(1) end)
     fails("^[^\n]*generator_spec.lua:%d+: an iterator function must return " ..
       "its items, not yield them", gen.next, gen)
+  end)
+
+  it("refuses one that is yield itself, and stands nowhere", function()
+    fails("^an iterator function must return its items, not yield them", lacus.iter(yield))
   end)
 
   it("refuses an iterator that steps its own generator", function()

@@ -131,15 +131,15 @@ pool:submit(function(x) return x + 1 end, step):get()
     local there = proc.run("script --version").status == 0
 
     -- Types each text when the prompt, or what the text before it is to print,
-    -- is there. Gives all that stood on the terminal.
-    local function session(steps, env)
+    -- is there. Gives all that stood on the terminal. `first` is for the shell there.
+    local function session(steps, env, first)
       local log, home = os.tmpname(), os.tmpname()
       os.remove(home)
       os.execute("mkdir " .. home)
       local words = { "HOME=" .. home, "TERM=dumb", "INPUTRC=/dev/null" }
       for name, value in pairs(env or {}) do words[#words + 1] = name .. "=" .. proc.quote(value) end
       local terminal = io.popen(("env %s timeout -k 1 60 script -qefc %s %s >/dev/null 2>&1"):format(
-        table.concat(words, " "), proc.quote(proc.lacus), log), "w")
+        table.concat(words, " "), proc.quote((first or "") .. proc.lacus), log), "w")
       local at = 1
       local function read()
         local f <close> = assert(io.open(log, "rb"))
@@ -215,6 +215,46 @@ pool:submit(function(x) return x + 1 end, step):get()
         { "\3", "interrupted!" },
         { "a:state(), b:state()\n", "cancelled\tcancelled\n" },
         { "pool:submit(function() return 'still' .. 'here' end):get()\n", "stillhere\n" },
+      }
+    end)
+
+    on_terminal("shows tables as wide as that is", function()
+      local all = session({
+        { "t = {} for i = 1, 90 do t[i] = i end\n", "> " },
+        { "t\n", " 89, 90,\n}" },
+      }, nil, "stty cols 30; exec ")
+      local lines = 0
+      for line in all:gmatch "\n  (%d+,[^\n]*)" do
+        lines = lines + 1
+        assert.is_true(#line <= 28)
+      end
+      assert.is_true(lines > 10)
+    end)
+
+    on_terminal("keeps no history where it cannot be written, and says nothing of it", function()
+      local all = session({ { "6 * 7\n", "\n42\n" } }, { HOME = "/nowhere/at/all" })
+      assert.not_matches("nowhere", all)
+    end)
+
+    with_readline("keeps the last thousand lines", function()
+      local name = os.tmpname()
+      local f = assert(io.open(name, "w"))
+      for i = 1, 1200 do f:write("#", i, "\nline = ", i, "\n") end
+      f:close()
+      session({ { "line == nil\n", "true\n" } }, { LACUS_HISTORY = name })
+      f = assert(io.open(name))
+      local kept = f:read "a"
+      f:close()
+      os.remove(name)
+      assert.not_matches("line = 100\n", kept, 1, true)
+      assert.matches("line = 300\n", kept, 1, true)
+      assert.matches("line = 1200\n#%d+\nline == nil\n", kept)
+    end)
+
+    with_readline("completes nothing where a script has taken away what that needs", function()
+      session {
+        { "ipairs = nil\n", "> " },
+        { "stri\t == nil\n", "true" },
       }
     end)
 

@@ -346,6 +346,47 @@ describe("a worker that cannot be stopped #notsan #noasan", function()
     ]]:gsub("\t", " ")))
   end)
 
+  it("leaves what its task has started to others", function()
+    assert.equal("started\n", prints [[
+      local gate = require "spec.support.gate"
+      local pool <close> = lacus.pool { workers = 1, grace = 0.1 }
+      local begun, started = gate.new(), gate.new()
+      local future = pool:submit(function()
+        pool:submit(gate.open, started)
+        gate.open(begun)
+        matching()
+      end)
+      gate.wait(begun)
+      stuck(pool, 1)
+      future:cancel()
+      gate.wait(started)
+      print "started"
+      os.remove(begun)
+      os.remove(started)
+    ]])
+  end)
+
+  it("loses nothing that was ready, though nobody was asking", function()
+    assert.equal("1 2 lost 4\n", prints [[
+      local pool <close> = lacus.pool { workers = 1, grace = 0.1 }
+      local gate = require "spec.support.gate"
+      local go, list = gate.new(), {}
+      local function note(i, ok, v) list[i] = ok and v or v.kind end
+      local results = pool:map({ 1, 2, 3, 4 }, function(x)
+        if x == 1 then gate.wait(go) end
+        if x == 3 then matching() end
+        return x
+      end, { batch = 3, window = 9, timeout = 2, on_error = "return" })
+      assert(not results:next(0))           -- the others are behind the first, all in one batch
+      gate.open(go)
+      note(results())
+      os.remove(go)
+      pool:submit(function() end):get()     -- by the next worker
+      for i, ok, v in results do note(i, ok, v) end
+      print(table.concat(list, " "))
+    ]])
+  end)
+
   it("does not keep close from coming back", function()
     assert.equal("true\n", prints [[
       local pool = lacus.pool { workers = 2, grace = 0.1 }

@@ -300,6 +300,16 @@ describe("a source that raises", function()
     assert.matches("map_spec.lua:%d+: in function", err)
   end)
 
+  it("comes when it is running already", function()
+    local gen
+    gen = lacus.generator(function()
+      yield(1)
+      for _ in pool:map(gen, square) do yield "never" end
+    end)()
+    assert.equal(1, gen())
+    fails.with("^generator is already running", gen)
+  end)
+
   it("raises once; then the results have ended", function()
     local results = pool:map(failing(3), square)
     fails.with("^dry", results.collect, results)

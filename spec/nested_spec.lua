@@ -430,6 +430,38 @@ describe("waiting", function()
     ]])
   end)
 
+  it("for results that another task waits for is refused, and so is their close", function()
+    assert.equal("results asked for while a coroutine waits for them\n"
+      .. "results closed while a coroutine waits for them\n", prints [[
+      local pool <close> = lacus.pool(1)
+      pool:submit(function()
+        results = pool:map({ 1 }, function()
+          local _, asked = pcall(results.next, results)
+          local _, closed = pcall(results.close, results)
+          print(asked)
+          print(closed)
+        end)
+        results:next()
+      end):get()
+    ]])
+  end)
+
+  it("in a comparison, for a pool without threads and one with them, gives both their turn", function()
+    assert.equal("42\t43\n", prints [[
+      local pool <close> = lacus.pool(2)
+      print(pool:submit(function()
+        local own <close> = lacus.pool(0)
+        local here, there
+        table.sort({ 2, 1 }, function(a, b)
+          here = here or own:submit(function() return 42 end):get()
+          there = there or pool:submit(function() lacus.sleep(0.001) return 43 end):get()
+          return a < b
+        end)
+        return here, there
+      end):get())
+    ]])
+  end)
+
   it("on top of a task that waits is refused, not endless", function()
     assert.equal("refused\n", prints [[
       local pool <close> = lacus.pool(1)

@@ -332,6 +332,20 @@ describe("a pool with a seed", function()
     end
   end)
 
+  it("has one that takes any number: a float is one by its bits", function()
+    local function seeded(...)
+      randomseed(...)
+      return random(0)
+    end
+    local pool <close> = lacus.pool { workers = 1, seed = 42 }
+    local function first(...) return pool:submit(seeded, ...):get() end
+    assert.equal(first(0.5), first(0.5))
+    assert.not_equal(first(0.5), first(0.25))
+    assert.equal(first(2), first(2.0))
+    assert.not_equal(first(0.5), first(0.5, 1))
+    fails.with("number expected, got table", first, {})
+  end)
+
   it("repeats even what math.randomseed() begins, which is new", function()
     local function anew()
       local a = random(0)

@@ -242,6 +242,7 @@ describe("lacus.pool refuses, at the caller's line,", function()
 
   it("options of the wrong type", function()
     fails.here("option 'name' must be a string", function() lacus.pool { name = 1 } end)
+    fails.here("option 'name' must have at most 23 bytes", function() lacus.pool { name = ("n"):rep(24) } end)
     fails.here("option 'init' must be a function or a module's name",
       function() lacus.pool { init = 1 } end)
     fails.here("number of workers or table of options expected, got string",
@@ -279,6 +280,37 @@ describe("pool:close", function()
     pool:close()
     assert.is_true(gate.is_open(done))
     for _, name in ipairs { begun, go, done } do os.remove(name) end
+  end)
+
+  it("waits for it, however long it takes", function()
+    local pool = lacus.pool(1)
+    local future = pool:submit(lacus.sleep, 0.12)      -- longer than anybody sleeps at a time
+    pool:close()
+    assert.equal("done", future:state())
+  end)
+
+  it("waits in a task that cannot be suspended there", function()
+    local pool <close> = lacus.pool(1)
+    for workers = 0, 1 do
+      local state = pool:submit(function(n)
+        local lacus = require "lacus"               -- luacheck: ignore 431
+        local own = lacus.pool(n)
+        local future = own:submit(lacus.sleep, 0.01)
+        require "table".sort({ 2, 1 }, function(a, b)
+          own:close()
+          return a < b
+        end)
+        return future:state()
+      end, workers):get()
+      assert.equal("done", state)
+    end
+  end)
+
+  it("does not wait for an init that never ends #notsan", function()
+    local pool = lacus.pool { workers = 1, init = load "while true do end" }
+    local future = pool:submit(square, 2)
+    assert.equal(1, pool:close { cancel = true })
+    assert.equal("cancelled", future:state())
   end)
 
   it("stops the tasks of results that are open, and counts them #notsan", function()

@@ -29,6 +29,59 @@ local pool
 setup(function() pool = lacus.pool(2) end)
 teardown(function() pool:close() end)
 
+describe("a coroutine of a task", function()
+  local setmetatable, unpack = setmetatable, table.unpack
+  local coroutine, pcall = coroutine, pcall          -- not by _ENV, which is busted's
+
+  it("is closed as any other", function()
+    local ok, closed, status = pool:submit(function()
+      local closed = false
+      local co = coroutine.create(function()
+        local _ <close> = setmetatable({}, { __close = function() closed = true end })
+        coroutine.yield()
+      end)
+      coroutine.resume(co)
+      return coroutine.close(co), closed, coroutine.status(co)
+    end):get()
+    assert.same({ true, true, "dead" }, { ok, closed, status })
+  end)
+
+  -- A stack of Lua holds a million values at most.
+  it("cannot give more values than there is room for", function()
+    local function resume(...)        -- luacheck: ignore 212
+      local ok, err = coroutine.resume(coroutine.create(function() return unpack({}, 1, 600000) end))
+      return ok, err
+    end
+    assert.same({ false, "too many results to resume" },
+      { pool:submit(function() return resume(unpack({}, 1, 500000)) end):get() })
+  end)
+
+  it("cannot take more either, and lives on", function()
+    local function crowded(...)       -- luacheck: ignore 212
+      local got = coroutine.yield()
+      return got
+    end
+    local function body() return crowded(unpack({}, 1, 600000)) end
+    local function resumed()
+      local co = coroutine.create(body)
+      coroutine.resume(co)
+      local ok, err = coroutine.resume(co, unpack({}, 1, 500000))
+      return ok, err, coroutine.resume(co, 7)
+    end
+    local function wrapped()
+      local co = coroutine.wrap(body)
+      co()
+      local ok, err = pcall(function() co(unpack({}, 1, 500000)) end)
+      return ok, err, co(7)
+    end
+    assert.same({ false, "too many arguments to resume", true, 7 }, { pool:submit(resumed):get() })
+    local ok, err, value = pool:submit(wrapped):get()
+    assert.is_false(ok)
+    assert.matches("task_spec.lua:%d+: too many arguments to resume$", err)
+    assert.equal(7, value)
+  end)
+end)
+
 describe("a task that yields", function()
   it("gives a result for each yield, under the item's index", function()
     assert.same({ "1:1", "1:2", "1:3" }, arrivals(pool:map({ 3 }, count)))

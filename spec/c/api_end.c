@@ -323,6 +323,36 @@ static void test_a_pool_stops_when_a_lost_worker_has_no_heir (void) {
   gate_free(&g, before);
 }
 
+/* A pool that goes on says so when it is polled. */
+static void test_an_abandoned_worker_is_told_of_by_poll (void) {
+  Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
+  Told told = { 0, 0, 0, 0 };
+  lacus_pool_options o = blank();
+  lacus_future *f;
+  lacus_pool *p;
+  uint64_t until = lc_now() + 30000000000u;
+  int before = threads();
+  o.grace = 0.05;
+  o.on_log = on_log;
+  o.ud = &told;
+  p = lacus_pool_new(&o, NULL);
+  REQUIRE(p != NULL);
+  lacus_submit_work(p, l_gate, &g, NULL, NULL, &f);
+  pthread_mutex_lock(&g.lock);
+  while (!g.inside) pthread_cond_wait(&g.changed, &g.lock);
+  pthread_mutex_unlock(&g.lock);
+  lacus_future_cancel(f);
+  while (told.warned == 0 && lc_now() < until) {
+    CHECK_INT(lacus_poll(p, 0, 0), 0);
+    lc_thread_yield();
+  }
+  CHECK_INT(told.warned, 1);
+  lacus_future_free(f);
+  lacus_pool_close(p);
+  CHECK_INT(told.warned, 1);
+  gate_free(&g, before);
+}
+
 /* Tools have a thread of their own from the first one on. */
 static void *nothing (void *ud) { return ud; }
 
@@ -340,5 +370,6 @@ int main (void) {
 #endif
   RUN(test_a_worker_stuck_in_c_is_abandoned);
   RUN(test_a_pool_stops_when_a_lost_worker_has_no_heir);
+  RUN(test_an_abandoned_worker_is_told_of_by_poll);
   return check_end();
 }

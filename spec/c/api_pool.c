@@ -172,6 +172,7 @@ static void refused (const lacus_pool_options *o, const char *why) {
 }
 
 static void test_options_that_make_no_sense_are_refused_by_name (void) {
+  double zero = 0;
   lacus_pool_options o = blank();
   refused(NULL, "'size'");
   o.size = 0;
@@ -180,12 +181,20 @@ static void test_options_that_make_no_sense_are_refused_by_name (void) {
   refused(&o, "'workers'");
   o = blank(); o.slots = 1;
   refused(&o, "'slots'");
+  o = blank(); o.workers = 0; o.slots = -1;
+  refused(&o, "'slots'");
+  o.slots = 1025;
+  refused(&o, "'slots'");
   o = blank(); o.name = "a name that is much too long";
   refused(&o, "'name'");
   o = blank(); o.stack = 64 * 1024;
   refused(&o, "'stack'");
   o = blank(); o.linger = -1;
   refused(&o, "'linger'");
+  o = blank(); o.grace = -1;
+  refused(&o, "'grace'");
+  o.grace = 0.0 / zero;
+  refused(&o, "'grace'");
 }
 
 static void test_an_older_header_may_know_fewer_fields (void) {
@@ -352,6 +361,32 @@ static void test_recycle_gives_each_worker_a_new_state (void) {
   lua_close(L);
 }
 
+static void open_once (lua_State *L, void *ud) {
+  if (++*(int *)ud > 1) raise_here(L);
+}
+
+static void test_on_open_that_raises_in_a_new_state_stops_the_pool (void) {
+  lua_State *L = host_new();
+  lacus_pool_options o = blank();
+  int opened = 0;
+  lacus_pool *p;
+  o.workers = 1;
+  o.on_open = open_once;
+  o.ud = &opened;
+  p = lacus_pool_new(&o, NULL);
+  REQUIRE(p != NULL);
+  lacus_pool_push(L, p);
+  lua_setglobal(L, "pool");
+  host_run(L, "f = load 'return 42' assert(pool:submit(f):get() == 42)");
+  lacus_pool_recycle(p);
+  host_run(L, "ok, why = pcall(function() return pool:submit(f):get() end) "
+              "assert(not ok) ok, why = pcall(pool.submit, pool, f) "
+              "assert(not ok and why:find 'no sound card', why)");
+  CHECK_INT(opened, 2);
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
 static void test_what_scripts_submitted_does_not_hold_a_host_up (void) {
   lua_State *L = luaL_newstate();
   luaL_openlibs(L);
@@ -465,6 +500,7 @@ int main (void) {
   RUN(test_workers_take_over_the_paths_of_a_state);
   RUN(test_an_init_that_fails_stops_the_pool);
   RUN(test_recycle_gives_each_worker_a_new_state);
+  RUN(test_on_open_that_raises_in_a_new_state_stops_the_pool);
   RUN(test_what_scripts_submitted_does_not_hold_a_host_up);
   RUN(test_nothing_is_left_in_the_allocator_after_close);
   RUN(test_opening_can_fail_at_every_allocation);

@@ -84,6 +84,14 @@ static void poll_until (lacus_pool *p, Seen *s, int n) {
   CHECK_INT(s->n, n);
 }
 
+static lacus_pool *pool_with_slots (int n) {
+  lacus_pool_options o;
+  memset(&o, 0, sizeof o);
+  o.size = sizeof o;
+  o.slots = n;
+  return lacus_pool_new(&o, NULL);
+}
+
 /* --- tasks in Lua ------------------------------------------------------------------ */
 
 static void test_a_lua_task_gives_its_values (void) {
@@ -155,6 +163,85 @@ static void test_what_cannot_be_sent_is_refused_by_name (void) {
   lua_pushinteger(L, 5);
   CHECK_INT(lacus_try_submit(p, L, 0, NULL, NULL, NULL), LACUS_ERROR);
   CHECK(strstr(lua_tostring(L, -1), "function or") != NULL);
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
+static void test_a_state_without_require_cannot_submit (void) {
+  lua_State *L = luaL_newstate();
+  lacus_pool *p = pool_of(1);
+  REQUIRE(p != NULL);
+  CHECK_INT(luaL_loadstring(L, "return 1"), LUA_OK);
+  CHECK_INT(lacus_submit(p, L, 0, NULL, NULL, NULL), LACUS_ERROR);
+  CHECK(strstr(lua_tostring(L, -1), "needs the library 'package'") != NULL);
+  CHECK_INT(lua_gettop(L), 1);
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
+/* As full as Lua lets a stack be. */
+static void test_a_stack_that_cannot_grow_is_no_memory (void) {
+  lua_State *L = host_new();
+  lacus_pool *p = pool_of(1);
+  int top;
+  REQUIRE(p != NULL);
+  lua_getglobal(L, "print");
+  while (lua_checkstack(L, 1)) lua_pushvalue(L, 1);
+  top = lua_gettop(L);
+  CHECK(top > 900000);
+  CHECK_INT(lacus_submit(p, L, 1, NULL, NULL, NULL), LACUS_NOMEM);
+  CHECK_INT(lua_gettop(L), top - 1);
+  CHECK(lua_isnil(L, -1));
+  CHECK_INT(lacus_submit_work(p, l_square, &top, NULL, NULL, NULL), LACUS_OK);
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
+static int l_stop (lua_State *L) {
+  lacus_pool_stop((lacus_pool *)lua_touserdata(L, lua_upvalueindex(1)));
+  lua_getglobal(L, "rawlen");
+  return 1;
+}
+
+static void test_a_pool_that_stops_while_values_are_copied_is_closed (void) {
+  lua_State *L = host_new();
+  lacus_pool *p = pool_with_slots(1);
+  REQUIRE(p != NULL);
+  lua_pushlightuserdata(L, p);
+  lua_pushcclosure(L, l_stop, 1);
+  lua_setglobal(L, "stop");
+  lua_getglobal(L, "print");
+  host_eval(L, "setmetatable({}, { __transfer = stop })");
+  CHECK_INT(lacus_submit(p, L, 1, NULL, NULL, NULL), LACUS_CLOSED);
+  CHECK_INT(lua_gettop(L), 1);
+  CHECK_STR(lua_tostring(L, 1), "the pool is closed");
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
+static int l_yield (lua_State *L, void *data) {
+  (void)data;
+  return lua_yield(L, 0);
+}
+
+/* It would wait for nothing. */
+static void test_c_work_that_yields_fails (void) {
+  lua_State *L = host_new();
+  lacus_pool *p = pool_of(1);
+  lacus_future *f;
+  int i, n = 5;
+  REQUIRE(p != NULL);
+  for (i = 0; i < 2; i++) {
+    lacus_submit_work(p, l_yield, NULL, NULL, NULL, &f);
+    lacus_future_wait(f, -1);
+    CHECK_INT(lacus_future_get(L, f), LACUS_ERROR);
+    CHECK(strstr(luaL_tolstring(L, -1, NULL), "attempt to yield") != NULL);
+    lacus_future_free(f);
+  }
+  lacus_submit_work(p, l_square, &n, NULL, NULL, &f);
+  lacus_future_wait(f, -1);
+  CHECK_INT(lacus_future_get(L, f), 2);
+  lacus_future_free(f);
   lacus_pool_close(p);
   lua_close(L);
 }
@@ -459,6 +546,27 @@ static void test_try_submit_says_full_and_submit_waits (void) {
   lua_close(L);
 }
 
+static int l_count (lua_State *L, void *data) {
+  (void)L;
+  ++*(int *)data;                       /* one at a time, on one worker */
+  return 0;
+}
+
+static void test_any_number_of_tasks_goes_through_a_short_backlog (void) {
+  lacus_pool *p = pool_with_backlog(1);
+  lacus_future *f = NULL;
+  int i, ran = 0;
+  REQUIRE(p != NULL);
+  for (i = 0; i < 2000; i++) {
+    lacus_future_free(f);
+    CHECK_INT(lacus_submit_work(p, l_count, &ran, NULL, NULL, &f), LACUS_OK);
+  }
+  CHECK_INT(lacus_future_wait(f, -1), 1);
+  CHECK_INT(ran, 2000);
+  lacus_future_free(f);
+  lacus_pool_close(p);
+}
+
 static void test_who_waits_for_room_learns_that_the_pool_stops (void) {
   lacus_pool *p = pool_with_backlog(1);
   Submitter s[3];
@@ -484,14 +592,6 @@ static void test_who_waits_for_room_learns_that_the_pool_stops (void) {
 }
 
 /* --- steps ---------------------------------------------------------------------------------- */
-
-static lacus_pool *pool_with_slots (int n) {
-  lacus_pool_options o;
-  memset(&o, 0, sizeof o);
-  o.size = sizeof o;
-  o.slots = n;
-  return lacus_pool_new(&o, NULL);
-}
 
 static void test_a_step_runs_one_task_on_this_thread (void) {
   lacus_pool *p = pool_with_slots(1);
@@ -647,6 +747,10 @@ int main (void) {
   RUN(test_a_name_is_looked_up_in_the_worker);
   RUN(test_a_failure_is_an_error_object);
   RUN(test_what_cannot_be_sent_is_refused_by_name);
+  RUN(test_a_state_without_require_cannot_submit);
+  RUN(test_a_stack_that_cannot_grow_is_no_memory);
+  RUN(test_a_pool_that_stops_while_values_are_copied_is_closed);
+  RUN(test_c_work_that_yields_fails);
   RUN(test_a_future_of_the_host_is_one_of_scripts);
   RUN(test_c_work_needs_no_state_of_the_host);
   RUN(test_c_work_may_raise);
@@ -660,6 +764,7 @@ int main (void) {
   RUN(test_the_descriptor_is_readable_while_results_wait);
   RUN(test_a_descriptor_made_late_knows_what_waits);
   RUN(test_try_submit_says_full_and_submit_waits);
+  RUN(test_any_number_of_tasks_goes_through_a_short_backlog);
   RUN(test_who_waits_for_room_learns_that_the_pool_stops);
   RUN(test_a_step_runs_one_task_on_this_thread);
   RUN(test_a_pool_with_threads_has_no_steps);

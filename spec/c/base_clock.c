@@ -8,6 +8,9 @@
 #include <math.h>
 #if defined(__linux__)
 #include <sched.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #endif
 
 #include "base/clock.h"
@@ -66,6 +69,118 @@ static void test_processors_are_those_we_may_use (void) {
   CHECK_INT(lc_cpus(), 1);
   sched_setaffinity(0, sizeof all, &all);
 }
+
+/* --- the quota of a cgroup: folders and files as the system shows them -------- */
+
+static char place[64];
+
+static const char *at (const char *path) {
+  static char whole[5000];
+  snprintf(whole, sizeof whole, "%s/%s", place, path);
+  return whole;
+}
+
+static void begin (void) {
+  strcpy(place, "/tmp/lacus-clock-XXXXXX");
+  CHECK(mkdtemp(place) != NULL);
+}
+
+static void end (void) {
+  char command[100];
+  snprintf(command, sizeof command, "rm -r '%s'", place);
+  CHECK_INT(system(command), 0);
+}
+
+static void folder (const char *path) { CHECK_INT(mkdir(at(path), 0700), 0); }
+
+static void put (const char *path, const char *text) {
+  FILE *f = fopen(at(path), "w");
+  CHECK(f != NULL);
+  if (f == NULL) return;
+  fputs(text, f);
+  fclose(f);
+}
+
+/* What this process may use, if it is in the groups that `text` lists. */
+static int quota (const char *text) {
+  char groups[100];
+  put("groups", text);
+  snprintf(groups, sizeof groups, "%s", at("groups"));
+  return lc_cpu_quota(groups, place);
+}
+
+static void test_a_quota_is_rounded_up_to_whole_processors (void) {
+  begin();
+  folder("app");
+  put("app/cpu.max", "150000 100000\n");
+  CHECK_INT(quota("0::/app\n"), 2);
+  put("app/cpu.max", "50000 100000\n");
+  CHECK_INT(quota("0::/app\n"), 1);
+  put("app/cpu.max", "300000 100000\n");
+  CHECK_INT(quota("0::/app\n"), 3);
+  end();
+}
+
+static void test_there_may_be_no_quota (void) {
+  begin();
+  folder("app");
+  CHECK_INT(quota("0::/app\n"), 0);
+  put("app/cpu.max", "max 100000\n");
+  CHECK_INT(quota("0::/app\n"), 0);
+  put("app/cpu.max", "900000000000 1\n");
+  CHECK_INT(quota("0::/app\n"), 0);
+  put("app/cpu.max", "100000 0\n");
+  CHECK_INT(quota("0::/app\n"), 0);
+  put("app/cpu.max", "");
+  CHECK_INT(quota("0::/app\n"), 0);
+  CHECK_INT(quota("no such line\n\n"), 0);
+  CHECK_INT(lc_cpu_quota(at("nowhere"), place), 0);
+  end();
+}
+
+static void test_the_tightest_of_all_groups_above_counts (void) {
+  begin();
+  folder("a");
+  folder("a/b");
+  put("cpu.max", "max 100000\n");
+  put("a/cpu.max", "200000 100000\n");
+  put("a/b/cpu.max", "400000 100000\n");
+  CHECK_INT(quota("0::/a/b\n"), 2);
+  CHECK_INT(quota("0::/a/b/unseen/from/here\n"), 2);
+  CHECK_INT(quota("0::/\n"), 0);
+  put("cpu.max", "100000 100000\n");
+  CHECK_INT(quota("0::/\n"), 1);
+  CHECK_INT(quota("0::/a/b\n"), 1);
+  end();
+}
+
+static void test_the_first_version_has_two_files (void) {
+  begin();
+  folder("cpu");
+  folder("cpu/app");
+  put("cpu/cpu.cfs_quota_us", "-1\n");
+  put("cpu/cpu.cfs_period_us", "100000\n");
+  put("cpu/app/cpu.cfs_quota_us", "250000\n");
+  CHECK_INT(quota("4:cpu,cpuacct:/app\n"), 0);
+  put("cpu/app/cpu.cfs_period_us", "100000\n");
+  CHECK_INT(quota("4:cpu,cpuacct:/app\n"), 3);
+  CHECK_INT(quota("4:cpuset,cpu:/app\n"), 3);
+  CHECK_INT(quota("9:name=systemd:/app\n4:cpu:/app\n0::/app\n"), 3);
+  CHECK_INT(quota("4:cpuset:/app\n5:cpuacct:/app\n"), 0);
+  CHECK_INT(quota("4:cpu:/\n"), 0);
+  end();
+}
+
+static void test_a_name_that_is_too_long_is_no_group (void) {
+  char line[4090];
+  begin();
+  put("cpu.max", "100000 100000\n");
+  memset(line, 'x', sizeof line);
+  memcpy(line, "0::/", 4);
+  line[sizeof line - 1] = '\0';
+  CHECK_INT(quota(line), 0);
+  end();
+}
 #endif
 
 int main (void) {
@@ -76,6 +191,11 @@ int main (void) {
   RUN(test_there_is_a_processor);
 #if defined(__linux__)
   RUN(test_processors_are_those_we_may_use);
+  RUN(test_a_quota_is_rounded_up_to_whole_processors);
+  RUN(test_there_may_be_no_quota);
+  RUN(test_the_tightest_of_all_groups_above_counts);
+  RUN(test_the_first_version_has_two_files);
+  RUN(test_a_name_that_is_too_long_is_no_group);
 #endif
   return check_end();
 }

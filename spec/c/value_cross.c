@@ -200,7 +200,13 @@ static void depth_takes_no_stack (void) {
     "end, f) == 10000)\n"
     "local meta\n"
     "for i = 1, 5000 do meta = setmetatable({ i }, { __index = meta }) end\n"
-    "check(copy(meta)[1] == 5000)\n");
+    "check(copy(meta)[1] == 5000)\n"
+    "local Node, head = {}\n"
+    "Node.__index = Node\n"
+    "for i = 1, 10000 do head = setmetatable({ next = head }, Node) end\n"
+    "local n, p = 0, copy(head)\n"
+    "while p do n = n + 1; check(getmetatable(p) == Node); p = p.next end\n"
+    "check(n == 10000)\n");
 }
 
 static void functions_take_their_upvalues_along (void) {
@@ -244,6 +250,20 @@ static void functions_know_their_globals (void) {
     "local set, get\n"
     "do local _ENV = { y = 1 }; set = function(v) y = v end; get = function() return y end end\n"
     "check(there(function(s, g) s(9); return g() end, set, get) == 9)\n");
+}
+
+/* What is kept for the next time is what was sent, and nothing else. */
+static void a_function_that_changes_itself_there_comes_anew (void) {
+  border_run("=a_function_that_changes_itself_there_comes_anew",
+    "local f = load [[\n"
+    "  local before = said\n"
+    "  debug.setupvalue(debug.getinfo(1, 'f').func, 1, { said = 'changed', debug = debug })\n"
+    "  return before, said]]\n"
+    "there(load \"said = 'there'\")\n"
+    "for i = 1, 2 do\n"
+    "  local before, after = there(f)\n"
+    "  check(before == 'there' and after == 'changed', before)\n"
+    "end\n");
 }
 
 static void errors_name_file_and_line (void) {
@@ -454,6 +474,70 @@ static void modules_go_by_name (void) {
     "check(there(function(f) return f() end, package.loaded.answer) == 43)\n");
 }
 
+/* The index of names is older than what it names. */
+static void what_a_module_has_dropped_goes_by_value (void) {
+  border_run("=what_a_module_has_dropped_goes_by_value",
+    "local shapes = { area = function() return 'old' end, Shape = {} }\n"
+    "shapes.Shape.__index = shapes.Shape\n"
+    "function shapes.Shape.name() return 'shape' end\n"
+    "local area, name = shapes.area, shapes.Shape.name\n"
+    "package.loaded.shapes = shapes\n"
+    "there(load \"package.loaded.shapes = { area = function() return 'there' end }\")\n"
+    "begin()\n"
+    "check(there(area) == 'there')\n"
+    "local ok, err = pcall(there, name)\n"
+    "check(err:find(\"module 'shapes' has no 'Shape.name' in this state\", 1, true), err)\n"
+    "shapes.area, shapes.Shape = function() return 'new' end, 5\n"
+    "check(there(area) == 'old')\n"
+    "check(there(name) == 'shape')\n");
+}
+
+static void methods_of_userdata_go_by_name (void) {
+  border_run("=methods_of_userdata_go_by_name",
+    "local meta = getmetatable(io.stdout)\n"
+    "check(copy(meta.__tostring) == meta.__tostring)\n"
+    "check(there(function(f) return f == getmetatable(io.stdout).__tostring end,\n"
+    "            meta.__tostring))\n"
+    "package.loaded.device = { screen = debug.setmetatable(io.tmpfile(), { draw = function()\n"
+    "  return 'here' end }) }\n"
+    "begin()\n"
+    "local draw = debug.getmetatable(package.loaded.device.screen).draw\n"
+    "there(load [[package.loaded.device = { screen = debug.setmetatable(io.tmpfile(), {\n"
+    "  draw = function() return 'there' end }) }]])\n"
+    "check(there(draw) == 'there')\n"
+    "local pen = debug.setmetatable(io.tmpfile(), { ink = function() return 'black' end })\n"
+    "debug.getmetatable(pen).__index = debug.getmetatable(pen)\n"
+    "package.loaded.device = { pen = pen }\n"
+    "begin()\n"
+    "local ok, err = pcall(there, pen.ink)\n"
+    "check(err:find(\"module 'device' has no 'pen.ink' in this state\", 1, true), err)\n");
+}
+
+/* "tab" is the beginning of a standard library's name, and no such name. */
+static void of_two_modules_the_first_by_the_alphabet_names (void) {
+  border_run("=of_two_modules_the_first_by_the_alphabet_names",
+    "local M = { f = function() return 'here' end }\n"
+    "package.loaded.tab, package.loaded.us = M, M\n"
+    "begin()\n"
+    "there(load \"package.loaded.tab = { f = function() return 'tab' end }\")\n"
+    "there(load \"package.loaded.us = { f = function() return 'us' end }\")\n"
+    "check(there(M.f) == 'tab')\n"
+    "package.loaded.tab = nil\n"
+    "begin()\n"
+    "check(there(M.f) == 'us')\n");
+}
+
+static void a_state_without_require_has_no_modules (void) {
+  border_run("=a_state_without_require_has_no_modules",
+    "package.loaded.shapes = { area = function() end }\n"
+    "begin()\n"
+    "there(load 'require = nil')\n"
+    "local ok, err = pcall(copy, package.loaded.shapes.area)\n"
+    "check(err:find(\"module 'shapes' is not found in this state: there is no 'require' in it\",\n"
+    "  1, true), err)\n"
+    "check(copy(string.format) == string.format)\n");
+}
+
 static void debian_modules (void) {
   border_run("=debian_modules",
     "for _, name in ipairs { 'lpeg', 'cjson', 'lfs' } do\n"
@@ -515,6 +599,8 @@ static void transfer (void) {
     "check(not ok and err:find 'boo')\n"
     "local ok, err = pcall(copy, setmetatable({}, { __transfer = function() end }))\n"
     "check(not ok and err:find 'must return a function')\n"
+    "local ok, err = pcall(copy, setmetatable({}, { __transfer = function() return {} end }))\n"
+    "check(not ok and err:find 'must return a function and its arguments, not table', err)\n"
     "check(copy(1) == 1)\n"
     "local again = setmetatable({}, { __transfer = function()\n"
     "  copy({ 'inside' }, print)\n"
@@ -570,10 +656,34 @@ static void refusals_say_where (void) {
     "  chain = setmetatable({}, { __transfer = function() return rawequal, inner end })\n"
     "end\n"
     "check(why(chain):find 'a __transfer too deep')\n"
+    "local main = load('return log', '=main.lua', 't', { log = io.tmpfile() })\n"
+    "is(why(main), \"1, upvalue '_ENV' of main chunk at main.lua, field .log: a FILE* handle\")\n"
+    "local hidden = { { setmetatable({}, { __transfer = function(t)\n"
+    "  t.of[1] = nil\n"
+    "  return rawequal\n"
+    "end }), co } }\n"
+    "hidden[1][1].of = hidden\n"
+    "is(why(hidden), '1: a coroutine')\n"
     "is(why(1, 'x', {}), nil)\n"
     "local ok, err = pcall(there, function() return coroutine.create(print) end)\n"
     "check(err == 'there: cannot send args[1]: a coroutine', err)\n"
     "check(copy({ 1 })[1] == 1)\n");
+}
+
+static void refusals_name_userdata_as_they_name_themselves (void) {
+  border_run("=refusals_name_userdata_as_they_name_themselves",
+    "local function why(name)\n"
+    "  local u = debug.setmetatable(io.tmpfile(), { __name = name })\n"
+    "  local n, way, what = refused({ u = u })\n"
+    "  return n .. way .. ': ' .. what\n"
+    "end\n"
+    "for name, want in pairs { Image = 'an Image', Socket = 'a Socket', [''] = 'a ',\n"
+    "                          ['lacus.thing'] = 'a lacus.thing' } do\n"
+    "  check(why(name) == '1.u: ' .. want, why(name))\n"
+    "end\n"
+    "check(why(nil) == '1.u: a userdata', why(nil))\n"
+    "check(why({}) == '1.u: a userdata', why({}))\n"
+    "check(why(7) == '1.u: a userdata', why(7))\n");
 }
 
 static void transfer_is_called_once (void) {
@@ -617,6 +727,7 @@ int main (void) {
   RUN(depth_takes_no_stack);
   RUN(functions_take_their_upvalues_along);
   RUN(functions_know_their_globals);
+  RUN(a_function_that_changes_itself_there_comes_anew);
   RUN(errors_name_file_and_line);
   RUN(a_function_that_comes_back_is_the_original);
   RUN(a_million_closures_cost_nothing_for_ever);
@@ -627,9 +738,14 @@ int main (void) {
   RUN(weak_and_closing_tables);
   RUN(names_are_not_copied);
   RUN(modules_go_by_name);
+  RUN(what_a_module_has_dropped_goes_by_value);
+  RUN(methods_of_userdata_go_by_name);
+  RUN(of_two_modules_the_first_by_the_alphabet_names);
+  RUN(a_state_without_require_has_no_modules);
   RUN(debian_modules);
   RUN(transfer);
   RUN(refusals_say_where);
+  RUN(refusals_name_userdata_as_they_name_themselves);
   RUN(transfer_is_called_once);
   RUN(values_may_change_while_they_are_sent);
   return check_end();

@@ -3,6 +3,7 @@
 */
 #include "value.h"
 #include "value/hosted.h"
+#include "value/scratch.h"
 
 /* ---- a handle ---- */
 
@@ -61,6 +62,8 @@ static void a_handle_is_shared (void) {
     "local n, way, what = refused({ l = lamp })\n"
     "check(way == '.l' and what == 'a closed test.lamp', what)\n"
     "drop(lamp) drop(io.stdout)\n"
+    "check(select(3, refused(string.gmatch('a', 'a'))) == 'a C function')\n"
+    "check(copy({ 1 })[1] == 1)\n"
     "check(select(3, refused(string.gmatch('a', 'a'))) == 'a C function')\n");
   CHECK_INT(freed, 1);
   border_close(&b);
@@ -92,6 +95,22 @@ static void a_state_that_does_not_know_it (void) {
     "local ok, err = pcall(copy, lamp)\n"
     "check(not ok and err:find 'test', err)\n"
     "check(copy(1) == 1)\n");
+  border_close(&b);
+  CHECK_INT(freed, 1);
+}
+
+/* It has a module of that name, but one that knows nothing of it. */
+static void a_module_that_does_not_know_it_either (void) {
+  Border b;
+  int freed = 0;
+  border_open(&b);
+  lamp_register(b.home);
+  lc_object_push(b.home, &lamp_new(&freed)->head);
+  lua_setglobal(b.home, "lamp");
+  border_do(&b, "=unknown",
+    "there(load 'package.preload.test = function() return {} end')\n"
+    "local ok, err = pcall(copy, lamp)\n"
+    "check(not ok and err:find 'this state does not know what a test.lamp is', err)\n");
   border_close(&b);
   CHECK_INT(freed, 1);
 }
@@ -148,6 +167,19 @@ static int l_vector_xy (lua_State *L) {
   return 2;
 }
 
+/* Its pack gives no bytes. */
+static void broken_pack (lua_State *L, int idx) { lua_pushnil(L); (void)idx; }
+
+static const HostType broken_type = {
+  "Broken", NULL, NULL, broken_pack, vector_unpack
+};
+
+static int l_broken (lua_State *L) {
+  lua_newuserdatauv(L, 1, 0);
+  luaL_setmetatable(L, "Broken");
+  return 1;
+}
+
 static int l_thing (lua_State *L) {
   Thing **p = (Thing **)lua_newuserdatauv(L, sizeof(Thing *), 0);
   *p = (Thing *)malloc(sizeof(Thing));
@@ -161,11 +193,14 @@ static void host_register (lua_State *L) {
   lua_pushcfunction(L, thing_gc);
   lua_setfield(L, -2, "__gc");
   luaL_newmetatable(L, "Vector");
+  luaL_newmetatable(L, "Broken");
   lua_settop(L, 0);
   lc_hosted_register(L, &thing_type);
   lc_hosted_register(L, &vector_type);
+  lc_hosted_register(L, &broken_type);
   lua_register(L, "thing", l_thing);
   lua_register(L, "vector", l_vector);
+  lua_register(L, "broken", l_broken);
   lua_register(L, "xy", l_vector_xy);
 }
 
@@ -186,6 +221,65 @@ static void types_of_a_host (void) {
     "check(a[1] == a[2] and a[1] ~= v)\n"
     "check(there(function(v) return xy(v) end, v) == 1.5)\n"
     "check(copy(xy) == xy, 'a C function of the host, by its global name')\n");
+  border_close(&b);
+}
+
+static void a_host_type_that_packs_nothing_is_refused (void) {
+  Border b;
+  border_open(&b);
+  host_register(b.home);
+  border_do(&b, "=hosted",
+    "local ok, err = pcall(copy, { broken() })\n"
+    "check(not ok and err:find 'packing a Broken gave no string', err)\n"
+    "check(copy(1) == 1)\n");
+  border_close(&b);
+}
+
+/* ---- userdata that say themselves how they travel ---- */
+
+static int l_counter (lua_State *L) {
+  lua_Integer *n = (lua_Integer *)lua_newuserdatauv(L, sizeof *n, 0);
+  *n = luaL_checkinteger(L, 1);
+  luaL_setmetatable(L, "Counter");
+  return 1;
+}
+
+static int l_counter_get (lua_State *L) {
+  lua_pushinteger(L, *(lua_Integer *)luaL_checkudata(L, 1, "Counter"));
+  return 1;
+}
+
+/* The function that makes it again, and its number. */
+static int l_counter_transfer (lua_State *L) {
+  lua_getglobal(L, "counter");
+  l_counter_get(L);
+  return 2;
+}
+
+static void counter_register (lua_State *L) {
+  luaL_newmetatable(L, "Counter");
+  lua_pushcfunction(L, l_counter_transfer);
+  lua_setfield(L, -2, "__transfer");
+  lua_pop(L, 1);
+  lua_register(L, "counter", l_counter);
+  lua_register(L, "get", l_counter_get);
+}
+
+static void a_userdata_may_have_a_transfer (void) {
+  Border b;
+  border_open(&b);
+  counter_register(b.home);
+  counter_register(b.away);
+  border_do(&b, "=transfer",
+    "local c = counter(42)\n"
+    "check(get(copy(c)) == 42 and copy(c) ~= c)\n"
+    "check(there(function(c) return get(c) end, c) == 42)\n"
+    "local t = copy({ c, c, [c] = true })\n"
+    "check(t[1] == t[2] and t[t[1]] and get(t[1]) == 42)\n"
+    "check(copy(1, c, 'x') == 1)\n"
+    "debug.getmetatable(c).__transfer = function(c) return counter, { c } end\n"
+    "local n, way, what = refused({ c })\n"
+    "check(what == 'a userdata that its own __transfer leads to', what)\n");
   border_close(&b);
 }
 
@@ -245,6 +339,28 @@ static void records_follow_each_other (void) {
   border_close(&b);
 }
 
+/* After 2^32 records: what the first ones have left is not met again. */
+static void the_numbers_of_records_go_round (void) {
+  Mem mem;
+  Scratch *s;
+  int first, last;
+  lc_mem_init(&mem, NULL, NULL);
+  s = lc_scratch_new(&mem);
+  REQUIRE(s != NULL);
+  lc_scratch_put(s, &first)->id = 1;
+  lc_scratch_recent(s, &first)->stamp = s->stamp;
+  s->stamp = UINT32_MAX;                /* as it is then */
+  lc_scratch_put(s, &last)->id = 2;
+  lc_scratch_reset(s);
+  CHECK(lc_scratch_find(s, &first) == NULL);
+  CHECK(lc_scratch_find(s, &last) == NULL);
+  CHECK_INT(lc_scratch_put(s, &first)->id, 0);
+  CHECK(lc_scratch_find(s, &first) != NULL);
+  CHECK(lc_scratch_recent(s, &first)->stamp != s->stamp);
+  lc_scratch_free(s);
+  CHECK_INT(lc_mem_used(&mem), 0);
+}
+
 static void a_message_is_used_again (void) {
   Mem mem;
   Message m;
@@ -292,9 +408,13 @@ int main (void) {
   RUN(a_handle_is_shared);
   RUN(a_message_holds_its_handles);
   RUN(a_state_that_does_not_know_it);
+  RUN(a_module_that_does_not_know_it_either);
   RUN(types_of_a_host);
+  RUN(a_host_type_that_packs_nothing_is_refused);
+  RUN(a_userdata_may_have_a_transfer);
   RUN(a_host_type_that_is_not_known_there);
   RUN(records_follow_each_other);
+  RUN(the_numbers_of_records_go_round);
   RUN(a_message_is_used_again);
   RUN(a_large_record_leaves_little);
   RUN(a_state_that_is_closing);

@@ -86,12 +86,12 @@ static int submit_encode (lua_State *L) {
   submit_check(L, 2);
   luaL_checkstack(L, 8, NULL);
   s->b = lc_batch_new(home->mem);
-  s->status = LACUS_NOMEM;
-  if (s->b == NULL || lc_batch_add(s->b, 0, ENTRY_ITEM, 0) == NULL)
-    return luaL_error(L, "not enough memory");
-  s->status = LACUS_ERROR;
   lc_codec_begin(L, home->codec);
-  lc_lib_encode_call(L, home, s->b, 2, n);
+  if (s->b == NULL || lc_batch_add(s->b, 0, ENTRY_ITEM, 0) == NULL
+      || !lc_lib_encode_call(L, home, s->b, 2, n)) {
+    s->status = LACUS_NOMEM;
+    return luaL_error(L, "not enough memory");
+  }
   s->room = 0;                        /* lc_api_send has it */
   s->status = lc_api_send(s->p, home->worker, s->b, s->done, s->ud,
                           s->future);

@@ -138,10 +138,8 @@ void lacus_type_register (lua_State *L, const lacus_type *t) {
   int copied = t->pack != NULL && t->unpack != NULL;
   if (shared + copied != 1 || (t->hold != NULL) != shared
       || (t->release != NULL) != shared || (t->pack != NULL) != copied
-      || (t->unpack != NULL) != copied) {
+      || (t->unpack != NULL) != copied)
     luaL_error(L, "type '%s' needs hold and release, or pack and unpack",
                t->name);
-    return;
-  }
   lc_hosted_register(L, (const HostType *)(const void *)t);
 }

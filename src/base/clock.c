@@ -118,12 +118,23 @@ static int cpu_quota_at (const char *mount, const char *group,
   }
 }
 
+/* Is "cpu" in a list like "cpuset,cpu,cpuacct"? */
+static int cpu_is_listed (const char *names) {
+  size_t n;
+  for (; *names != '\0'; names += n + (names[n] == ',')) {
+    n = strcspn(names, ",");
+    if (n == 3 && strncmp(names, "cpu", 3) == 0) return 1;
+  }
+  return 0;
+}
+
 /* Lines of /proc/self/cgroup: "0::/group" (v2), "4:cpu,cpuacct:/group". */
-static int cpu_quota (void) {
-  char line[4096];
+int lc_cpu_quota (const char *groups, const char *mount) {
+  char line[4096], mount_v1[4096];
   int least = 0;
-  FILE *f = fopen("/proc/self/cgroup", "re");
+  FILE *f = fopen(groups, "re");
   if (f == NULL) return 0;
+  snprintf(mount_v1, sizeof mount_v1, "%s/cpu", mount);
   while (fgets(line, sizeof line, f) != NULL) {
     char *names = strchr(line, ':');
     char *group = names != NULL ? strchr(names + 1, ':') : NULL;
@@ -133,10 +144,9 @@ static int cpu_quota (void) {
     names++;
     group[strcspn(group, "\n")] = '\0';
     if (strcmp(group, "/") == 0) group = group + 1;
-    if (*names == '\0')
-      n = cpu_quota_at("/sys/fs/cgroup", group, cpu_quota_v2);
-    else if (strncmp(names, "cpu", 3) == 0 && strncmp(names, "cpuset", 6) != 0)
-      n = cpu_quota_at("/sys/fs/cgroup/cpu", group, cpu_quota_v1);
+    if (*names == '\0') n = cpu_quota_at(mount, group, cpu_quota_v2);
+    else if (cpu_is_listed(names))
+      n = cpu_quota_at(mount_v1, group, cpu_quota_v1);
     if (n > 0 && (least == 0 || n < least)) least = n;
   }
   fclose(f);
@@ -145,7 +155,7 @@ static int cpu_quota (void) {
 
 int lc_cpus (void) {
   int n = cpu_affinity();
-  int quota = cpu_quota();
+  int quota = lc_cpu_quota("/proc/self/cgroup", "/sys/fs/cgroup");
   if (n < 1) n = (int)sysconf(_SC_NPROCESSORS_ONLN);
   if (quota > 0 && quota < n) n = quota;
   return n < 1 ? 1 : n;

@@ -42,4 +42,10 @@ static inline uint64_t lc_ticks (void) {
 */
 int lc_cpus (void);
 
+/*
+** That quota, in whole processors; 0: there is none. `groups` is a file as
+** /proc/self/cgroup, `mount` a folder as /sys/fs/cgroup. Linux alone has it.
+*/
+int lc_cpu_quota (const char *groups, const char *mount);
+
 #endif

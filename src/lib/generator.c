@@ -48,10 +48,8 @@ int lc_generator_step (lua_State *L, int idx, int nsend) {
 
 void lc_generator_close (lua_State *L, int idx) {
   Generator *g = (Generator *)lua_touserdata(L, idx);
-  if (g->state == GEN_RUNNING) {
+  if (g->state == GEN_RUNNING)
     luaL_error(L, "cannot close a running generator");
-    return;
-  }
   luaL_checkstack(L, GEN_ROOM, NULL);
   if (g->kind->close != NULL) g->kind->close(L, lua_absindex(L, idx), g);
   g->state = GEN_DEAD;

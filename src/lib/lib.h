@@ -87,10 +87,10 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p);
 
 /*
 ** Encodes the `n` values from `first` on, a function or a name and its
-** arguments, as the next record of `b`; raises, in the name of `who`, that
-** they cannot be sent.
+** arguments, as the next record of `b`; 0 without memory. Raises that they cannot
+** be sent.
 */
-void lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first, int n);
+int lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first, int n);
 
 /* The function or name at `arg`, or an argument error. */
 void lc_lib_check_function (lua_State *L, int arg);

@@ -22,20 +22,17 @@ static Future *fut_check (lua_State *L, int arg) {
 
 /* --- submit -------------------------------------------------------------- */
 
-void lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first,
-                         int n) {
+int lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first,
+                        int n) {
+  EncodeResult result = lc_encode(L, home->codec, &b->msg, first, n);
   lua_Integer which;
-  switch (lc_encode(L, home->codec, &b->msg, first, n)) {
-    case LC_ENCODED: return;
-    case LC_NOMEM: luaL_error(L, "not enough memory"); return;
-    case LC_REFUSED: break;
-  }
+  if (result != LC_REFUSED) return result == LC_ENCODED;
   which = lua_tointeger(L, -3);
   if (which == 1)
-    luaL_error(L, "cannot send the function%s: %s", lua_tostring(L, -2),
-               lua_tostring(L, -1));
-  luaL_error(L, "cannot send args[%I]%s: %s", (LUAI_UACINT)(which - 1),
-             lua_tostring(L, -2), lua_tostring(L, -1));
+    return luaL_error(L, "cannot send the function%s: %s",
+                      lua_tostring(L, -2), lua_tostring(L, -1));
+  return luaL_error(L, "cannot send args[%I]%s: %s", (LUAI_UACINT)(which - 1),
+                    lua_tostring(L, -2), lua_tostring(L, -1));
 }
 
 /* A batch on its way to the pool, collected if sending it raises. */
@@ -70,7 +67,8 @@ int lc_lib_submit (lua_State *L, Home *home, Pool *p, int to) {
   lc_codec_begin(L, home->codec);
   box = fut_new_batch(L, home);
   lc_sandbox_address(L, home, p);
-  lc_lib_encode_call(L, home, *box, 2, n);
+  if (!lc_lib_encode_call(L, home, *box, 2, n))
+    return luaL_error(L, "not enough memory");
   f = lc_pool_submit(p, home->worker, *box, to);
   if (f == NULL) return luaL_error(L, "the pool is closed, or memory is out");
   *box = NULL;

@@ -209,8 +209,8 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   b = lc_stream_open_batch(g->s);
   if (b == NULL) return luaL_error(L, "not enough memory");
   lc_sandbox_address(L, home, p);
-  lc_lib_encode_call(L, home, b, 2, n);
-  if (!lc_stream_put(g->s, 0, NULL)) return luaL_error(L, "not enough memory");
+  if (!lc_lib_encode_call(L, home, b, 2, n) || !lc_stream_put(g->s, 0, NULL))
+    return luaL_error(L, "not enough memory");
   lc_stream_exhaust(g->s);
   return lc_generator_for(L);
 }

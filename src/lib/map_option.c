@@ -37,10 +37,9 @@ static OnError mo_read_on_error (lua_State *L, int arg) {
     }
     lua_pop(L, 1);
   }
-  luaL_argerror(L, arg, lua_pushfstring(L,
+  return (OnError)luaL_argerror(L, arg, lua_pushfstring(L,
     "option 'on_error' must be \"raise\", \"return\" or \"skip\", got %s",
     luaL_tolstring(L, -1, NULL)));
-  return ONERROR_RAISE;
 }
 
 static lua_Number mo_deadline (lua_State *L, int arg) {

@@ -131,11 +131,7 @@ void lc_fault_open (lua_State *L, int status) {
     lua_pop(L, 1);
     return;
   }
-  if (status == LUA_ERRERR)          /* the error's own __tostring failed */
-    lua_pushfstring(L, "error in error handling (%s)",
-                    lua_type(L, at) == LUA_TSTRING ? lua_tostring(L, at)
-                                                   : luaL_typename(L, at));
-  else if (lua_type(L, at) == LUA_TSTRING) lua_pushvalue(L, at);
+  if (lua_type(L, at) == LUA_TSTRING) lua_pushvalue(L, at);
   else
     lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, at));
   lua_pushnil(L);

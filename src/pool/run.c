@@ -362,10 +362,9 @@ static void run_retire (Run *r) {
   run_leave(kit, in);
 }
 
-/* Through: everything it has to say is in `out`. */
+/* Through: everything it has to say is in `out`, its last item's at least. */
 static void run_end (Run *r) {
-  if (r->out->n > 0) lc_answer_deliver(r, r->out);
-  else lc_answer_spare(r->kit, r->out);
+  lc_answer_deliver(r, r->out);
   run_retire(r);
 }
 
@@ -450,13 +449,16 @@ static int run_ends_parked (Run *r) {
   return 0;
 }
 
-/* Starts or goes on, until its items are done or it waits. */
+/* Starts or goes on, until its items are done or it waits. (A coroutine is not started
+** for none: that may fail, and then of which item?) */
 static void run_on (Run *r) {
   Fibers *fs = r->fiber.fs;
   while (!run_ends_parked(r)) {
-    int status, parking;
-    if (lua_status(r->fiber.co) == LUA_YIELD) lc_offer(r);
-    status = run_resume(r);
+    int status = LUA_OK, parking;
+    if (r->at < r->end) {
+      if (lua_status(r->fiber.co) == LUA_YIELD) lc_offer(r);
+      status = run_resume(r);
+    }
     parking = fs->parking;
     fs->parking = fs->ending = 0;
     if (!lc_stop_may_answer(r)) r->stop = STOP_CANCEL;

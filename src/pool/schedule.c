@@ -93,17 +93,14 @@ static PoolWorker *sched_take_idle (Pool *p) {
 
 /* The oldest task that another worker's tasks have started; lock held. */
 static Task *sched_steal (Pool *p, PoolWorker *pw) {
-  int i;
-  if (p->nmine == 0) return NULL;
-  for (i = 1; i < p->nworkers; i++) {
-    PoolWorker *other = p->workers[(pw->w.id - 1 + i) % p->nworkers];
-    Task *t = other != NULL ? lc_tasks_pop_last(&other->mine) : NULL;
-    if (t != NULL) {
-      p->nmine--;
-      return t;
-    }
+  Task *t = NULL;
+  int i, n = p->nmine > 0 ? p->nworkers : 0;
+  for (i = 1; t == NULL && i < n; i++) {
+    PoolWorker *other = p->workers[(pw->w.id - 1 + i) % n];
+    if (other != NULL) t = lc_tasks_pop_last(&other->mine);
   }
-  return NULL;
+  if (t != NULL) p->nmine--;
+  return t;
 }
 
 /* The next task by the order in pool.h, or NULL; lock held. */

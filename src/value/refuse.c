@@ -302,22 +302,26 @@ static void refuse_way (Hunt *h, lua_Integer i) {
 
 /* ---- the thing in words ---- */
 
-static void refuse_what (lua_State *L, Enc *e) {
-  const char *name;
-  switch (lua_type(L, e->bad)) {
-    case LUA_TTHREAD: lua_pushliteral(L, "a coroutine"); return;
-    case LUA_TFUNCTION: lua_pushliteral(L, "a C function"); return;
-    case LUA_TUSERDATA: break;
-    default: lua_pushfstring(L, "a %s", luaL_typename(L, e->bad)); return;
-  }
-  if (luaL_getmetafield(L, e->bad, "__name") != LUA_TSTRING)
-    lua_pushliteral(L, "userdata");
-  name = lua_tostring(L, -1);
+static void refuse_userdata (lua_State *L, Enc *e) {
+  const char *name = "userdata";     /* a name that is no string is none */
+  int top = lua_gettop(L);
+  if (luaL_getmetafield(L, e->bad, "__name") == LUA_TSTRING)
+    name = lua_tostring(L, -1);
   if (lc_object_isdead(L, e->bad)) lua_pushfstring(L, "a closed %s", name);
   else if (strcmp(name, "FILE*") == 0) lua_pushliteral(L, "a FILE* handle");
   else lua_pushfstring(L, "%s %s", strchr("aeioAEIO", *name) != NULL
                        && *name != '\0' ? "an" : "a", name);
-  lua_remove(L, -2);
+  lua_insert(L, top + 1);
+  lua_settop(L, top + 1);
+}
+
+/* Other types are refused with a reason of their own. */
+static void refuse_what (lua_State *L, Enc *e) {
+  switch (lua_type(L, e->bad)) {
+    case LUA_TTHREAD: lua_pushliteral(L, "a coroutine"); break;
+    case LUA_TFUNCTION: lua_pushliteral(L, "a C function"); break;
+    default: refuse_userdata(L, e);
+  }
 }
 
 void lc_refuse_push (lua_State *L, Enc *e) {
