@@ -478,7 +478,8 @@ oom: $(gen)/sugar.c $(gen)/lua.list
 	LIMIT=$(if $(OOM),86400,$$(( $(LIMIT) * 3 ))) ROUNDS=$(ROUNDS) SEED=$(SEED) \
 	  tools/tally tests oom $(lua_exe) tools/oom.lua build/oom/lacus $(OOM)
 
-# Fuzz targets are libFuzzer's: LLVMFuzzerTestOneInput in spec/fuzz/NAME.c.
+# Fuzz targets are libFuzzer's: LLVMFuzzerTestOneInput in spec/fuzz/NAME.c. What they have
+# found to be new is kept and used again: build/fuzz/spec/fuzz/NAME.corpus.
 $(fuzz_bin): build/fuzz/%: %.c $(core_src) | need
 	@mkdir -p $(@D)
 	$(call say,FUZZ  ,$@)clang $(lc_flags) -O1 -g -fsanitize=fuzzer,address,undefined \
@@ -486,7 +487,7 @@ $(fuzz_bin): build/fuzz/%: %.c $(core_src) | need
 
 fuzz: $(fuzz_bin)
 	@status=0; for f in $(fuzz_bin); do mkdir -p $$f.corpus; \
-	  $(tally) check $$f $$f -max_total_time=$(SECONDS) \
+	  SEEDS=$$f.corpus LIMIT=$$(( $(SECONDS) + 120 )) tools/tally check $$f $$f -max_total_time=$(SECONDS) \
 	    -artifact_prefix=$$f. $$f.corpus || status=1; \
 	  done; exit $$status
 

@@ -1,6 +1,7 @@
 -- tools/fuzz_api.lua BINARY: random programs (spec/fuzz/api.lua), some to a process,
 -- for $SECONDS, from $SEED on. A process that fails, hangs or crashes is a failure;
--- prints how to run its program again.
+-- prints how to run its program again. One that hangs is interrupted, as by Ctrl-C, and
+-- so says where it is.
 
 local binary = arg[1]
 local seconds = tonumber(os.getenv "SECONDS" or "") or 30
@@ -21,7 +22,7 @@ end
 print("SEED=" .. seed)
 io.flush()
 while os.time() < until_ and failed < 5 do
-  local _, how, code = os.execute(("FUZZ_AT=%s timeout -k 1 %d %s spec/fuzz/api.lua %d %d"):format(
+  local _, how, code = os.execute(("FUZZ_AT=%s timeout -s INT -k 10 %d %s spec/fuzz/api.lua %d %d"):format(
     at, LIMIT, binary, seed, EACH))
   if code == 0 then
     passed = passed + EACH

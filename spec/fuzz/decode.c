@@ -5,9 +5,13 @@
 **
 ** The first byte chooses: bytes from elsewhere (lc_decode_plain), or a
 ** message of ours that has gone bad (lc_decode, with no refs, in a state that
-** has nothing dangerous to name).
+** has nothing dangerous to name); and whether what came in goes out again.
+**
+** It begins with what the encoder itself writes of the values in `seeds`: into the
+** folder that $SEEDS names.
 */
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +22,9 @@
 #include "base/mem.h"
 #include "value/codec.h"
 #include "value/message.h"
+
+int LLVMFuzzerInitialize (int *argc, char ***argv);
+int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
 /* Lua's memory, counted: `most` is the limit for one input. */
 typedef struct Meter { size_t used, most; } Meter;
@@ -97,5 +104,63 @@ int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size) {
   meter.most = (size_t)-1;
   lua_close(L);
   if (lc_mem_used(&mem) != 0) abort();
+  return 0;
+}
+
+/* ---- what it begins with ---- */
+
+/* A chunk gives values, each of which is a record: of what random bytes are late to
+** come to. */
+static const char seeds[] =
+"local function numbers(n, step, t)\n"
+"  t = t or {}\n"
+"  for k = 1, n do t[k] = k * step end\n"
+"  return t\n"
+"end\n"
+"local mixed, same, chain, byte = numbers(100, 1), {}, {}, {}\n"
+"mixed[50], mixed[70], mixed[80] = 'x', 0.5, nil\n"
+"for k = 1, 50 do same[k], same[k + 50] = { k }, 'a text' .. k end\n"
+"for k = 51, 100 do same[50 + k], same[100 + k] = same[k - 50], same[k] end\n"
+"for _ = 1, 150 do chain = { chain, [7] = true } end\n"
+"for k = 1, 16385 do byte[k] = k % 100 end\n"
+"local cycle = { 1, { 2 } }\n"
+"cycle[2][1], cycle.key = cycle, cycle[2]\n"
+"return { 1, 'text' }, numbers(47, 1), numbers(48, 1), numbers(64, 1),\n"
+"  numbers(65, 1), numbers(300, 1 << 40), numbers(300, 0.5), mixed,\n"
+"  numbers(70, 1000, { x = 1, y = 'z' }), byte, same, chain, cycle,\n"
+"  { a = 1, b = 2.5, [3.5] = true, [true] = { { {} } } }\n";
+
+static void write_seed (const char *folder, int i, int how, const Message *m) {
+  char name[1000];
+  FILE *f;
+  snprintf(name, sizeof name, "%s/seed-%d-%d", folder, i, how);
+  f = fopen(name, "wb");
+  if (f == NULL) abort();
+  fputc(how, f);
+  fwrite(m->bytes, 1, m->len, f);
+  fclose(f);
+}
+
+int LLVMFuzzerInitialize (int *argc, char ***argv) {
+  const char *folder = getenv("SEEDS");
+  Mem mem;
+  lua_State *L;
+  Codec *c;
+  int i, how;
+  (void)argc;
+  (void)argv;
+  if (folder == NULL) return 0;
+  lc_mem_init(&mem, NULL, NULL);
+  L = luaL_newstate();
+  if (luaL_dostring(L, seeds) != LUA_OK) abort();
+  c = lc_codec_open(L, &mem);
+  for (i = 1; i <= lua_gettop(L); i++) {
+    Message m;
+    lc_message_init(&m, &mem);
+    if (lc_encode(L, c, &m, i, 1) != LC_ENCODED) abort();
+    for (how = 2; how <= 3; how++) write_seed(folder, i, how, &m);
+    lc_message_drop(&m);
+  }
+  lua_close(L);
   return 0;
 }

@@ -1,6 +1,8 @@
 /*
 ** pool.pml: workers, the lists they take tasks from, futures, and the end of it
-** all: pool/schedule.c, pool/post.c, pool/pool.c, pool/future.c, the waits of lib/lib_future.c and lib/lib_wait.c.
+** all: pool/schedule.c, pool/post.c, pool/pool.c, pool/watch.c (lc_watch_cancel,
+** lc_watch_gone, lc_watch_wait), pool/future.c, the waits of lib/lib_future.c and
+** lib/lib_wait.c.
 **
 ** WORKERS workers and a main thread. Tasks 1 .. TASKS are futures' tasks; what
 ** each does is set by the scenario:
@@ -11,35 +13,42 @@
 **           suspended (on top of it other tasks run), then goes on until 3 has
 **           ended, without looking for tasks [lc_wait_block, lc_pool_help].
 ** HOME_TASK: a worker that finds nothing may run a task of an inlined pool of its
-** home, until 2 has ended.
+** home, until 2 has ended. STEPPED: workers without threads. One slot is stepped
+** again and again by somebody who waits in it; the other once, by somebody who does
+** not wait [lc_post_step]. SLEEPS: the last task of a CHAIN waits for what never comes.
 ** Then main closes the pool, or lets it go and its home ends [pool_forget,
 ** pool_resident_stop]; NO_GET: without waiting for a task. CANCEL: somebody cancels a task at any moment.
-** STOP: the pool stops at any moment (init failed in a worker). NOMEM: a task
+** STOP: the pool stops at any moment (init failed in a worker; lacus_pool_stop). NOMEM: a task
 ** that is no future's (an item of a map: not pending) submits without memory.
 **
 ** What one lock guards is one step: pool.lock is the last in the lock order and
 ** nothing waits under it; future.lock is taken before it, and a wake under it is
 ** in the same step (fiber.pml has the finer one). Wakes after unlocking are
 ** steps of their own. Which task is taken from a list, and which idle worker is
-** woken, is free.
+** woken, is free. Whether a worker spins before it sleeps makes no difference here: it
+** takes the same token.
 **
 ** Proved: nobody is stuck (so: no wake is lost, a nested wait ends on one worker,
 ** the join ends); each task that was submitted ends exactly once and runs at most
-** once, not at all if it was cancelled; nothing is pending at the end; a fiber is
-** not touched once its worker has freed it; HELP and HOME_TASK: a task is not
-** left for a worker that is busy while another one sleeps.
+** once, not at all if it was cancelled before; a task that is cancelled while it waits
+** stops waiting; nothing is pending at the end; a fiber is not touched once its worker
+** has freed it; HELP, HOME_TASK and STEPPED: a task is not left for a worker that is
+** busy, or a slot that nobody steps, while another one sleeps.
 **
-** Known, in the code as it is:
-**   BUG_READY_FREED  sched_take_all moves ready fibers to the list that lc_schedule_stop
+** Planted, and once in the code:
+**   BUG_READY_FREED  sched_take_all moved ready fibers to the list that lc_schedule_stop
 **       drops after unlocking: their worker may have freed them by then.
 **   BUG_HELP_END     a worker that helps is woken for a task, and for the end of
 **       its wait: one token. It goes on with its own task; another one is idle.
 **   BUG_HELP_HOME    a worker on the idle list runs a task of an inlined pool:
 **       it may be taken off to be woken while another one really sleeps.
-**   BUG_EXPECT       pool_expect(p, -1) to zero tells nobody.
+**   BUG_HELPS_WHEN_CALLED  ...or has been taken off just before.
+**   BUG_LEFT_ON_LIST a slot that was stepped in vain stays on the idle list.
+**   BUG_EXPECT       pool_expect, taken back to zero, tells nobody.
 **
-** Not modelled: fairness (LOOKS_FAIR), recycle, opening, timers (fiber.pml),
-** streams (stream.pml), weaker memory orders.
+** Not modelled: fairness (LOOKS_FAIR), recycle, opening, lost workers (abandon.pml),
+** timers (fiber.pml), streams (stream.pml), how what runs is stopped (interrupt.pml), finalizers
+** that an idle worker runs (lc_worker_tidy), weaker memory orders.
 **
 ** @prove -DCHAIN -DTASKS=3 -DWORKERS=1
 ** @prove -DCHAIN -DTASKS=3 -DWORKERS=1 -DCANCEL
@@ -48,6 +57,8 @@
 ** @prove -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTOP -DNO_GET
 ** @prove -DCHAIN -DTASKS=3 -DWORKERS=2
 ** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DCANCEL
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DSLEEPS -DCANCEL
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=2 -DSLEEPS -DCANCEL
 ** @prove -DFLOOD -DTASKS=4 -DWORKERS=1
 ** @prove -DFLOOD -DTASKS=3 -DWORKERS=1 -DCANCEL
 ** @prove -DFLOOD -DTASKS=3 -DWORKERS=1 -DSTOP
@@ -55,16 +66,26 @@
 ** @prove -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DNO_GET
 ** @prove -DHELP -DTASKS=3 -DWORKERS=2
 ** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DNOMEM
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTEPPED
+** @prove -DFLOOD -DTASKS=3 -DWORKERS=2 -DSTEPPED -DNO_GET
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTEPPED -DSTOP
 ** @catch -DFLOOD -DTASKS=2 -DWORKERS=1 -DBUG_IDLE_AFTER_LOOKING
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DBUG_READY_WAKES_NOBODY
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=2 -DBUG_LISTENS_TOO_LATE
-** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DCANCEL -DBUG_CANCELS_WHAT_RUNS
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DCANCEL -DBUG_ENDS_TWICE
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DCANCEL -DBUG_RUNS_CANCELLED
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSLEEPS -DCANCEL -DBUG_NO_SWEEP
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_QUEUES_WHEN_STOPPING
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_STOP_WAKES_NOBODY
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_KILL_TELLS_NOBODY
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTEPPED -DSTOP -DBUG_STOP_TELLS_NOBODY
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DBUG_GONE_TELLS_NOBODY
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DBUG_DRAINED_GOES_ON
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DBUG_READY_FREED
 ** @catch -DHELP -DTASKS=3 -DWORKERS=2 -DBUG_HELP_END
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DBUG_HELP_HOME
+** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DBUG_HELPS_WHEN_CALLED
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTEPPED -DBUG_LEFT_ON_LIST
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DNOMEM -DBUG_EXPECT
 */
 #define N (TASKS + 1)     /* tasks from 1 */
@@ -88,14 +109,31 @@ bit ready[N];                                      /* PoolWorker.ready of the ow
 bit idle[WORKERS];
 bit stopping, draining;
 byte pending, gone;
-bit finishing;                                     /* waits for `changed` */
+bit waits;                                         /* main waits for `changed` */
+/* atomic */
+bit sweep[WORKERS];                                /* PoolWorker.sweep */
 /* tokens */
 bit token[WORKERS], main_token;
 /* ghosts */
 byte ends[N], runs[N];
 bit dropped_late[N];                               /* taken by lc_schedule_stop, not dropped yet */
+#ifdef STEPPED
+bit stepping[WORKERS];                             /* guarded by pool.lock, too */
+#endif
 
 #define ENDED(t)  (future[t] == DONE || future[t] == CANCELLED)
+
+/* [lc_cond_broadcast] of `changed`; lock held */
+#define TELL      waits = 0
+
+/* [lc_cond_wait]: main goes on when `is` holds */
+inline await_changed (is) {
+  do
+  :: atomic { is -> break }
+  :: atomic { !(is) -> waits = 1 }
+     !waits
+  od
+}
 
 /* Lock held. One that is idle, if any, is off the list. [sched_take_idle] */
 inline take_idle (v) {
@@ -118,7 +156,8 @@ inline wake (v) {
 
 /* ---- futures ---------------------------------------------------------------- */
 
-/* Lock of the future held: [fiber_wake], [lc_schedule_ready] */
+/* Lock of the future held, or its own worker's thread: [fiber_wake],
+** [lc_schedule_ready], [sched_push_for] */
 inline wake_fiber (t) {
   assert(!freed[t]);
   if
@@ -140,13 +179,13 @@ inline wake_fiber (t) {
   fiber[t] = WOKEN
 }
 
-/* [future_end]; `only`: if it is queued still */
-inline future_end (t, state, only, ok) {
+/* [future_end], as far as its lock goes: `ok` if nobody has ended it before */
+inline end_state (t, state, ok) {
   atomic {
-#ifdef BUG_CANCELS_WHAT_RUNS
-    ok = !ENDED(t);
+#ifdef BUG_ENDS_TWICE
+    ok = 1;
 #else
-    ok = !ENDED(t) && (!only || future[t] == QUEUED);
+    ok = !ENDED(t);
 #endif
     if
     :: ok ->
@@ -157,7 +196,11 @@ inline future_end (t, state, only, ok) {
        if :: by_helper[t] -> by_helper[t] = 0; token[owner[parent[t]]] = 1 :: else fi
     :: else
     fi
-  };
+  }
+}
+
+inline future_end (t, state, ok) {
+  end_state(t, state, ok);
   if
   :: ok -> future_ended()
   :: else
@@ -165,25 +208,12 @@ inline future_end (t, state, only, ok) {
   ok = 0
 }
 
-/* [pool_future_ended] */
+/* [pool_future_ended]. (To stop what stops already changes nothing.) */
 inline future_ended () {
   if
-  :: atomic { draining && pending == 1 && !stopping -> stopping = 1 }
-     atomic {                                      /* [lc_schedule_stop]: nothing is left */
-       byte z = 1;
-       do
-       :: z < N ->                                 /* but what was cancelled */
-          assert(!ready[z] && (ENDED(z) || !OPEN(z)));
-          queued[z] = 0; mine[z] = NOBODY; z++
-       :: else -> break
-       od;
-       z = 0;
-       do
-       :: z < WORKERS -> if :: idle[z] -> idle[z] = 0; token[z] = 1 :: else fi; z++
-       :: else -> break
-       od;
-       z = 0
-     }
+#ifndef BUG_DRAINED_GOES_ON
+  :: draining && pending == 1 && !stopping -> lc_schedule_stop()
+#endif
   :: else
   fi;
   expect_less()
@@ -193,7 +223,7 @@ inline expect_less () {
   atomic {
     assert(pending > 0);
     pending--;
-    if :: pending == 0 -> finishing = 0 :: else fi
+    if :: pending == 0 -> TELL :: else fi
   }
 }
 
@@ -219,7 +249,7 @@ inline submit (by, t, ok) {
      };
      wake(v);
      if
-     :: !ok -> future_end(t, CANCELLED, 0, ok)     /* [future_drop_task] */
+     :: !ok -> future_end(t, CANCELLED, ok)        /* [future_drop_task], [future_lost] */
      :: else
      fi;
      ok = 1
@@ -255,6 +285,9 @@ inline lc_schedule_stop () {
     :: else -> break
     od;
 #endif
+#ifndef BUG_STOP_TELLS_NOBODY
+    TELL;
+#endif
     i = 1
   };
   do
@@ -262,8 +295,11 @@ inline lc_schedule_stop () {
      if
      :: atomic { dropped_late[i] -> dropped_late[i] = 0; assert(!freed[i]) }
         if
-        :: suspended[i]                            /* [run_stay] */
-        :: else -> future_end(i, CANCELLED, 0, ok)
+        :: suspended[i]                            /* a fiber, whose drop is NULL */
+        :: else ->
+           end_state(i, CANCELLED, dropped);       /* [future_drop_task], [future_lost] */
+           if :: dropped -> expect_less() :: else fi;
+           dropped = 0
         fi
      :: else
      fi;
@@ -275,8 +311,33 @@ inline lc_schedule_stop () {
 
 /* ---- a worker ---------------------------------------------------------------- */
 
+#ifdef CANCEL
+/* [lc_stop_sweep] */
+inline sweep_fibers () {
+  if
+  :: sweep[me] ->
+     sweep[me] = 0;
+     i = 1;
+     do
+     :: i < N ->
+        if
+        :: atomic { suspended[i] && owner[i] == me && future[i] == CANCELLED -> wake_fiber(i) }
+        :: else
+        fi;
+        i++
+     :: else -> break
+     od;
+     i = 0
+  :: else
+  fi
+}
+#endif
+
 /* [lc_schedule_look], [sched_pick], [sched_steal]: t = 0 when there is nothing */
 inline look () {
+#ifdef CANCEL
+  sweep_fibers();
+#endif
   atomic {
     idle[me] = 0; t = 0;
     if
@@ -299,111 +360,9 @@ inline look () {
   }
 }
 
-/* [fut_go]: until the child of t has ended: then `ok`; or it is suspended. */
-inline await (t) {
-  do
-  :: ENDED(child[t]) -> ok = 1; break
-  :: else ->
-#ifdef BUG_LISTENS_TOO_LATE
-     by_fiber[child[t]] = 1; ok = 0;
-#else
-     atomic {                                      /* [lc_future_listen] */
-       ok = ENDED(child[t]);
-       if :: !ok -> by_fiber[child[t]] = 1; owner[t] = me :: else fi
-     };
-#endif
-     if
-     :: ok -> break
-     :: else ->
-        suspended[t] = 1;                          /* [lc_fiber_park] */
-        atomic {
-          owner[t] = me;
-          if
-          :: fiber[t] == WOKEN -> ok = 1
-          :: else -> fiber[t] = PARKED; ok = 0
-          fi
-        };
-        if
-        :: ok -> unpark(t)
-        :: else -> break
-        fi
-     fi
-  od
-}
-
-/* [lc_fiber_unpark] */
-inline unpark (t) {
-  by_fiber[child[t]] = 0;
-  fiber[t] = RUNNING;
-  suspended[t] = 0
-}
-
-proctype worker (byte me) {
-  byte t, v = NOBODY, i, below;
-  bit ok;
-again:
-  do
-  :: below == 0 || !ENDED(child[below]) ->
-     if
-     :: below > 0 ->                               /* [wait_on_top]: listens, again */
-        atomic { if :: !ENDED(child[below]) -> by_helper[child[below]] = 1 :: else -> goto helped fi }
-     :: else
-     fi;
-     look();
-     if
-     :: t == 0 && stopping && below == 0 -> goto closing
-     :: t == 0 && stopping && below > 0 -> goto helped
-     :: t == 0 && !stopping ->
-#ifdef BUG_IDLE_AFTER_LOOKING
-        atomic { idle[me] = 1 };
-#endif
-#ifdef HOME_TASK
-        if                                         /* [lc_schedule_help_home] */
-        :: me == 0 && below == 0 ->
-#ifndef BUG_HELP_HOME
-           atomic { if :: idle[me] -> idle[me] = 0 :: else -> goto again fi };
-#endif
-           ENDED(2); goto again                    /* a long task of its own */
-        :: true
-        fi;
-#endif
-        if :: atomic { token[me] -> token[me] = 0 } fi
-     :: t > 0 -> goto take
-     fi
-  :: else -> goto helped
-  od;
-take:
-  if
-  :: suspended[t] -> unpark(t); goto wait          /* [run_resume] */
-  :: else
-  fi;
-  atomic { if :: future[t] == QUEUED -> future[t] = RUNS :: else fi };
-  if
-  :: future[t] == CANCELLED -> t = 0; goto again   /* [lc_run_batch]: is left */
-  :: else
-  fi;
-  atomic { runs[t]++; assert(runs[t] == 1); owner[t] = me }
-  if
-  :: child[t] == 0 -> goto deliver
-  :: else ->
-     submit(me, child[t], ok);
-     if
-     :: !ok -> goto deliver                        /* "the pool is closed": it fails */
-     :: else
-     fi
-  fi;
-#ifdef HELP
-  atomic { below = t; t = 0 } goto again;
-#endif
-wait:
-  await(t);
-  if
-  :: ok -> goto deliver
-  :: else -> t = 0; goto again
-  fi;
-helped:                                            /* [lc_pool_help_end] */
+/* [lc_schedule_leave]: it does not look any more */
+inline leave_list () {
   atomic {
-    by_helper[child[below]] = 0;
     v = NOBODY;
     if
     :: idle[me] -> idle[me] = 0
@@ -416,38 +375,239 @@ helped:                                            /* [lc_pool_help_end] */
 #endif
     fi
   };
-  wake(v);
-  ENDED(3) || stopping;                            /* the task's own business */
-  atomic { t = below; below = 0 };
-deliver:
-  assert(future[t] != CANCELLED);
-  future_end(t, DONE, 0, ok);
-  t = 0;
-  goto again;
-closing:                                           /* [lc_run_close] */
+  wake(v)
+}
+
+/* The coroutine of t has yielded: then `ok`, if it goes on at once, or is cancelled.
+** [lc_fiber_suspend], run_on, [lc_fiber_park] */
+inline suspend (t) {
+  suspended[t] = 1;
+  if
+#ifdef CANCEL
+  :: future[t] == CANCELLED -> ok = 1
+#endif
+  :: else ->
+     atomic {
+       owner[t] = me;
+       if
+       :: fiber[t] == WOKEN -> ok = 1
+       :: else -> fiber[t] = PARKED; ok = 0
+       fi
+     }
+  fi;
+  if :: ok -> unpark(t) :: else fi
+}
+
+/* [fut_go]: until the child of t has ended, or t is cancelled: then `ok`; or it is
+** suspended. */
+inline await (t) {
+  do
+  :: ENDED(child[t]) -> ok = 1; break
+  :: future[t] == CANCELLED -> ok = 1; break       /* [run_ends_parked] */
+  :: else ->
+#ifdef BUG_LISTENS_TOO_LATE
+     by_fiber[child[t]] = 1; ok = 0;
+#else
+     atomic {                                      /* [lc_future_listen] */
+       ok = ENDED(child[t]);
+       if :: !ok -> by_fiber[child[t]] = 1; owner[t] = me :: else fi
+     };
+#endif
+     if
+     :: ok -> break
+     :: else ->
+        suspend(t);
+        if :: ok :: else -> break fi
+     fi
+  od
+}
+
+/* [lc_fiber_unpark] */
+inline unpark (t) {
+  by_fiber[child[t]] = 0;
+  fiber[t] = RUNNING;
+  suspended[t] = 0
+}
+
+/* [lc_worker_close], [lc_run_close] of worker w */
+inline close_state (w) {
   t = 1;
   do
   :: t < N ->
      if
-     :: suspended[t] && owner[t] == me ->          /* [run_kill] */
+     :: suspended[t] && owner[t] == w ->           /* [run_kill] */
         by_fiber[child[t]] = 0;
         atomic { suspended[t] = 0; freed[t] = 1 }
 #ifndef BUG_KILL_TELLS_NOBODY
-        future_end(t, CANCELLED, 0, ok)            /* [future_lost] */
+        future_end(t, CANCELLED, ok)               /* [future_lost] */
 #endif
      :: else
      fi;
      t++
   :: else -> break
   od;
-  gone++                                           /* [post_gone] */
+  t = 0
+}
+
+#ifdef STEPPED
+inline enter_slot () {                             /* [post_enter] */
+  atomic { if :: stopping -> goto out :: else -> stepping[me] = 1 fi }
+}
+
+inline leave_slot () {                             /* [post_leave] */
+  atomic {
+    stepping[me] = 0;
+    if :: stopping -> TELL :: else fi
+  }
+}
+#endif
+
+proctype worker (byte me) {
+  byte t, v = NOBODY, i, below;
+  bit ok, dropped;
+#ifdef STEPPED
+  enter_slot();
+#endif
+again:
+  do
+  :: below == 0 || !ENDED(child[below]) ->
+     if
+     :: below > 0 ->                               /* [wait_on_top]: listens, again */
+        atomic { if :: !ENDED(child[below]) -> by_helper[child[below]] = 1 :: else -> goto helped fi }
+     :: else
+     fi;
+     look();                                       /* [post_next], [lc_pool_help], [post_serve] */
+     if
+     :: t == 0 && stopping && below == 0 -> goto closing
+     :: t == 0 && stopping && below > 0 -> goto helped
+     :: t == 0 && !stopping ->
+#ifdef BUG_IDLE_AFTER_LOOKING
+        atomic { idle[me] = 1 };
+#endif
+#ifdef HOME_TASK
+        if                                         /* [lc_schedule_help_home] */
+        :: me == 0 && below == 0 ->
+#ifndef BUG_HELP_HOME
+           atomic {
+             if
+             :: idle[me] -> idle[me] = 0
+#ifdef BUG_HELPS_WHEN_CALLED
+             :: else
+#else
+             :: else -> goto again                 /* it was called: it looks */
+#endif
+             fi
+           };
+#endif
+           ENDED(2); goto again                    /* a long task of its own */
+        :: true
+        fi;
+#endif
+#ifdef STEPPED
+        if                                         /* POST_NOTHING */
+        :: me == 1 ->
+#ifndef BUG_LEFT_ON_LIST
+           leave_list();
+#endif
+           leave_slot();
+           goto out
+        :: else
+        fi;
+#endif
+        if :: atomic { token[me] -> token[me] = 0 } fi
+     :: t > 0 -> goto take
+     fi
+  :: else -> goto helped
+  od;
+take:
+  if
+  :: suspended[t] -> unpark(t); goto wait          /* [run_go], [run_resume] */
+  :: else
+  fi;
+  atomic { if :: future[t] == QUEUED -> future[t] = RUNS :: else fi };   /* [future_started] */
+  if
+#ifndef BUG_RUNS_CANCELLED
+  :: future[t] == CANCELLED -> t = 0; goto ran     /* [lc_run_batch]: is left */
+#endif
+  :: else
+  fi;
+#ifdef BUG_RUNS_CANCELLED
+  assert(future[t] != CANCELLED);
+#endif
+  atomic { runs[t]++; assert(runs[t] == 1); owner[t] = me }
+  if
+  :: child[t] == 0 ->
+#ifdef SLEEPS
+     goto wait
+#else
+     goto deliver
+#endif
+  :: else ->
+     submit(me, child[t], ok);
+     if
+     :: !ok -> goto deliver                        /* "the pool is closed": it fails */
+     :: else
+     fi
+  fi;
+#ifdef HELP
+  atomic { below = t; t = 0 } goto again;
+#endif
+wait:
+#ifdef SLEEPS
+  if
+  :: child[t] == 0 ->                              /* [sleep_go], for ever */
+     do
+     :: future[t] == CANCELLED -> ok = 1; break    /* [run_ends_parked] */
+     :: else -> suspend(t); if :: ok :: else -> break fi
+     od
+  :: else ->
+     await(t)
+  fi;
+#else
+  await(t);
+#endif
+  if
+  :: ok -> goto deliver
+  :: else -> t = 0; goto ran
+  fi;
+helped:                                            /* [lc_pool_help_end] */
+  by_helper[child[below]] = 0;
+  leave_list();
+  ENDED(3) || stopping;                            /* the task's own business */
+  atomic { t = below; below = 0 };
+deliver:                                           /* [future_deliver], or [future_lost] */
+  future_end(t, DONE, ok);
+  t = 0;
+ran:
+#ifdef STEPPED
+  leave_slot();                                    /* POST_RAN */
+#ifdef STOP
+  if :: goto out :: skip fi;                       /* nobody steps it any more */
+#endif
+  enter_slot();
+#endif
+  goto again;
+closing:
+#ifdef STEPPED
+  leave_slot();                                    /* POST_CLOSED */
+#else
+  close_state(me);
+  atomic {                                         /* [post_gone], [lc_watch_gone] */
+    gone++;
+#ifndef BUG_GONE_TELLS_NOBODY
+    if :: gone >= WORKERS -> TELL :: else fi
+#endif
+  }
+#endif
+out:
+  skip
 }
 
 /* ---- outside ------------------------------------------------------------------ */
 
 active proctype main_thread () {
-  byte i, v = NOBODY, w;
-  bit ok;
+  byte i, v = NOBODY, w, t;
+  bit ok, dropped;
   atomic {
 #ifdef CHAIN
     i = 1;
@@ -497,23 +657,37 @@ active proctype main_thread () {
   :: true
   fi;
   ok = 0;
+#ifdef SLEEPS
+  future[TASKS] == CANCELLED || future[TASKS] == NONE;
+  !suspended[TASKS];                               /* what it has open is closed by then */
+#endif
   if
-  :: lc_schedule_stop()                                   /* [lc_pool_close] */
+#ifndef STEPPED
+  :: lc_schedule_stop()                            /* [lc_pool_close] */
   :: atomic { draining = 1; ok = (pending == 0) }  /* [pool_forget] */
      if :: ok -> lc_schedule_stop() :: else fi;
-     do                                            /* [lc_pool_finish] */
-     :: atomic { pending == 0 || stopping -> break }
-     :: atomic { else -> finishing = 1 }
-        !finishing
-     od;
+     if
+     :: await_changed(pending == 0 || stopping);   /* [pool_resident_stop], [lc_pool_finish] */
+        lc_schedule_stop()
+     :: true                                       /* its home goes on */
+     fi
+#else
+  :: await_changed(pending == 0 || stopping);      /* [lacus_pool_close] */
      lc_schedule_stop()
+#endif
   fi;
-  gone == WORKERS;                                 /* [lc_pool_join] */
-  do                                               /* [pool_resident_free] */
-  :: atomic { pending == 0 -> break }
-  :: atomic { else -> finishing = 1 }
-     !finishing
-  od;
+#ifdef STEPPED
+#if WORKERS > 1
+  await_changed(!stepping[0] && !stepping[1]);     /* [lc_post_join], [lc_watch_wait] */
+  close_state(1);
+#else
+  await_changed(!stepping[0]);
+#endif
+  close_state(0);                                  /* [pool_close_here] */
+#else
+  await_changed(gone == WORKERS);                  /* [lc_post_join], [lc_watch_wait] */
+#endif
+  await_changed(pending == 0);                     /* [pool_resident_free] */
   i = 1;
   do
   :: i < N ->
@@ -527,16 +701,39 @@ active proctype main_thread () {
 #ifdef CANCEL
 /* [lc_future_cancel], by anybody who holds the future */
 active proctype canceller () {
-  byte t, v = NOBODY;
-  bit ok;
+  byte t, v = NOBODY, i;
+  bit ok, runs_now, dropped;
+#ifdef SLEEPS
+  t = TASKS;
+#else
   select(t : 1 .. TASKS);
+#endif
   if
   :: future[t] != NONE ->
+     atomic { runs_now = (future[t] == RUNS); end_state(t, CANCELLED, ok) };
      if
-     :: future[t] == QUEUED -> future_end(t, CANCELLED, 1, ok)
+     :: ok ->
+        if
+#ifndef BUG_NO_SWEEP
+        :: runs_now ->                             /* [lc_watch_cancel] */
+           atomic {
+             do
+             :: i < WORKERS -> sweep[i] = 1; token[i] = 1; i++
+             :: else -> break
+             od;
+             i = 0
+           }
+#endif
+        :: else
+        fi;
+        future_ended()
      :: else
      fi
+#ifdef SLEEPS
+  :: future[1] == DONE || future[1] == CANCELLED   /* it has not come to that */
+#else
   :: true
+#endif
   fi
 }
 #endif
@@ -544,7 +741,7 @@ active proctype canceller () {
 #ifdef STOP
 active proctype stopper () {
   byte i;
-  bit ok;
+  bit dropped;
   lc_schedule_stop()
 }
 #endif
@@ -553,6 +750,8 @@ active proctype stopper () {
 /* [lc_pool_submit] without memory for the future; it runs on a worker, which
 ** is not gone before it ends */
 proctype item () {
+  byte i;
+  bit dropped;
   if
   :: atomic { !stopping -> pending++ }
 #ifdef BUG_EXPECT

@@ -9,31 +9,6 @@
 
 /* --- stopping ----------------------------------------------------------- */
 
-/* Of a worker without a thread: this one is its. */
-static void pool_close_here (Pool *p, PoolWorker *pw) {
-  Interrupt *before;
-  lc_mutex_lock(&p->lock);
-  pw->stepping = 1;
-  lc_thread_self(&pw->w.thread);
-  lc_mutex_unlock(&p->lock);
-  before = lc_interrupt_enter(&pw->w.interrupt);
-  lc_worker_close(&pw->w);
-  lc_interrupt_leave(before);
-}
-
-void lc_pool_join (Pool *p) {
-  int i, here = p->inlined || p->stepped;
-  if (p->joined) return;
-  p->joined = 1;
-  if (!p->inlined) lc_watch_wait(p);
-  if (here)             /* an inlined one may never have begun */
-    for (i = 0; i < p->nworkers; i++) pool_close_here(p, p->workers[i]);
-  lc_watch_end(p);
-  if (here) return;
-  for (i = 0; i < p->nworkers; i++)
-    if (p->workers[i] != NULL) lc_worker_join(&p->workers[i]->w);
-}
-
 /* Tasks that were stopped so far. */
 static size_t pool_cut (Pool *p) {
   size_t cut = 0;
@@ -57,7 +32,7 @@ size_t lc_pool_close (Pool *p) {
   size_t before = pool_cut(p), dropped;
   if (p->joined) return 0;
   dropped = lc_schedule_stop(p, NULL);
-  lc_pool_join(p);
+  lc_post_join(p);
   return dropped + (pool_cut(p) - before);
 }
 
@@ -365,7 +340,7 @@ static void pool_resident_stop (Resident *r) {
   lc_schedule_stop(p, NULL);
 }
 
-static void pool_resident_join (Resident *r) { lc_pool_join((Pool *)(void *)r); }
+static void pool_resident_join (Resident *r) { lc_post_join((Pool *)(void *)r); }
 static int pool_resident_gone (Resident *r) {
   return pool_is_gone((Pool *)(void *)r);
 }
@@ -375,7 +350,7 @@ static void pool_resident_free (Resident *r) {
   Pool *p = (Pool *)(void *)r;
   if (p->inlined) p->home->helpers--;
   int dispose;
-  lc_pool_join(p);
+  lc_post_join(p);
   lc_mutex_lock(&p->lock);
   while (p->pending > 0)        /* somebody cancels, and is about to say so */
     lc_cond_wait(&p->changed, &p->lock);
@@ -490,7 +465,7 @@ Pool *lc_pool_open (Home *home, const PoolOptions *options, Message *env,
              p->unopened, pool_places(options),
              p->why != NULL ? p->why : "not enough memory");
   lc_schedule_stop(p, NULL);
-  lc_pool_join(p);
+  lc_post_join(p);
   pool_dispose(p);
   return NULL;
 }

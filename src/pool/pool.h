@@ -65,8 +65,6 @@ size_t lc_pool_close (Pool *p);
 /* Before that, when not all that was submitted has ended and nobody waits for it:
 ** neither do the workers' own states, for pools that tasks have opened. */
 void lc_pool_hurry (Pool *p);
-/* Its second half, after lc_schedule_stop. */
-void lc_pool_join (Pool *p);
 
 /* A pool is a Shared of this kind. The last release stops it, on any thread,
 ** without waiting; its home frees it. */

@@ -165,6 +165,18 @@ static Task *post_next (Worker *w) {
   }
 }
 
+/* It was collected and all its futures have ended, but a task that was cancelled may
+** wait yet: nobody would step it again. */
+static int post_let_go (Pool *p, PoolWorker *pw) {
+  int drained;
+  lc_mutex_lock(&p->lock);
+  drained = p->draining;
+  lc_mutex_unlock(&p->lock);
+  if (!drained || pw->w.fibers.current != NULL) return 0;
+  lc_post_join(p);
+  return 1;
+}
+
 int lc_post_step_inlined (Pool *p, uint64_t *until) {
   PoolWorker *pw = p->workers[0];
   Interrupt *before;
@@ -177,7 +189,7 @@ int lc_post_step_inlined (Pool *p, uint64_t *until) {
   if (ready && lc_schedule_look(p, pw, &t)) {
     if (t != NULL) t->run(t, &pw->w);
     lc_interrupt_leave(before);
-    return t != NULL;
+    return t != NULL || post_let_go(p, pw);
   }
   lc_interrupt_leave(before);
   if (!ready) return 0;
@@ -282,6 +294,31 @@ static void post_gone (Worker *w) {
     p->hooks.stop(w, p->hooks.ud);
   if (lc_watch_gone(pw, &last)) lc_crew_fire(pw);
   if (last) lc_crew_dispose(p);
+}
+
+/* Of a worker without a thread: this one is its. */
+static void post_close_here (Pool *p, PoolWorker *pw) {
+  Interrupt *before;
+  lc_mutex_lock(&p->lock);
+  pw->stepping = 1;
+  lc_thread_self(&pw->w.thread);
+  lc_mutex_unlock(&p->lock);
+  before = lc_interrupt_enter(&pw->w.interrupt);
+  lc_worker_close(&pw->w);
+  lc_interrupt_leave(before);
+}
+
+void lc_post_join (Pool *p) {
+  int i, here = p->inlined || p->stepped;
+  if (p->joined) return;
+  p->joined = 1;
+  if (!p->inlined) lc_watch_wait(p);
+  if (here)             /* an inlined one may never have begun */
+    for (i = 0; i < p->nworkers; i++) post_close_here(p, p->workers[i]);
+  lc_watch_end(p);
+  if (here) return;
+  for (i = 0; i < p->nworkers; i++)
+    if (p->workers[i] != NULL) lc_worker_join(&p->workers[i]->w);
 }
 
 /* --- stopping what runs ------------------------------------------------------ */

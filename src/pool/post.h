@@ -27,6 +27,9 @@ int lc_post_step_inlined (Pool *p, uint64_t *until);
 typedef enum PostStep { POST_RAN, POST_NOTHING, POST_BUSY, POST_CLOSED } PostStep;
 PostStep lc_post_step (Pool *p, int slot, uint64_t deadline);
 
+/* After lc_schedule_stop: waits until all workers are gone. Idempotent. The home's thread. */
+void lc_post_join (Pool *p);
+
 /* Owner thread. */
 WorkerLife lc_pool_life (Worker *w);
 

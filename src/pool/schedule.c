@@ -56,6 +56,7 @@ size_t lc_schedule_stop (Pool *p, const char *why) {
   lc_mutex_lock(&p->lock);
   if (p->why == NULL && why != NULL && !p->stopping)
     p->why = lc_state_copy_error(p->mem, why);
+  if (!p->stopping) lc_schedule_tell_home(p);   /* later, it may have ended */
   p->stopping = 1;
   sched_take_all(p, &all);
   for (idle = p->idle; idle != NULL; idle = idle->next_idle) {
