@@ -398,6 +398,23 @@ describe("a worker that cannot be stopped #notsan #noasan", function()
     ]])
   end)
 
+  -- What a lost worker had stopped before was taken off: close gave -1.
+  it("is counted by close, and what it has stopped before is not", function()
+    assert.equal("2\n", prints [[
+      local pool = lacus.pool { workers = 2, grace = 0.1 }
+      local function endless() while true do end end
+      pool:map({ 1, 2, 3, 4 }, endless, { timeout = 0.01, on_error = "skip" }):collect()
+      local loops = { pool:submit(endless), pool:submit(endless) }
+      stuck(pool, 0)
+      for _, f in ipairs(loops) do f:cancel() end
+      pool:broadcast(function() end)
+      local a, b = pool:submit(finalizer), pool:submit(matching)
+      stuck(pool, 2)
+      print(pool:close { cancel = true })
+      assert(a:state() ~= "running" and b:state() ~= "running")
+    ]])
+  end)
+
   it("does not keep the script from ending", function()
     assert.equal("done\n", prints [[
       local pool = lacus.pool { workers = 1, grace = 0.1 }

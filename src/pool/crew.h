@@ -137,6 +137,7 @@ struct Pool {
   PoolWorker **workers;       /* a place changes when one is abandoned */
   int strays;                 /* abandoned workers whose threads go on */
   int orphaned;               /* they free the pool */
+  size_t cut;                 /* tasks that they have stopped, or lost */
   Watch watch;
   TaskList queue;
   int nmine;                  /* tasks on all `mine` lists */

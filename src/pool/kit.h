@@ -34,6 +34,7 @@ typedef struct RunKit {
   /* guarded by guard */
   Mutex guard;            /* before any other lock */
   int abandoned;          /* nobody waits for it: it hands nothing over */
+  size_t lost;            /* tasks that others have answered for since */
 } RunKit;
 
 enum { PHASE_DECODE, PHASE_CALL, PHASE_ENCODE, PHASE_FAULT };

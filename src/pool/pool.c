@@ -11,9 +11,10 @@
 
 /* Tasks that were stopped so far. */
 static size_t pool_cut (Pool *p) {
-  size_t cut = 0;
+  size_t cut;
   int i;
   lc_mutex_lock(&p->lock);
+  cut = p->cut;
   for (i = 0; i < p->nworkers; i++)
     if (p->workers[i] != NULL)
       cut += atomic_load_explicit(&p->workers[i]->kit.cut,

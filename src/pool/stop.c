@@ -73,6 +73,7 @@ static int stop_lose (Run *r, size_t first, size_t end) {
     Entry *e = lc_batch_put(b, r->in->entries[i].index, ENTRY_LOST, 1);
     e->worker = (short)r->kit->w->id;
   }
+  r->kit->lost += end - first;
   lc_offer_deliver(r, b);
   return 1;
 }

@@ -199,6 +199,7 @@ static int watch_dismiss (Pool *p, PoolWorker *pw, TaskList *heir) {
   pw->abandoned = 1;
   p->workers[pw->w.id - 1] = NULL;
   p->strays++;
+  p->cut += atomic_load_explicit(&pw->kit.cut, memory_order_relaxed);
   lc_thread_detach(&pw->w.thread);
   watch_inherit(p, pw, heir);
   if (p->stopping) p->gone++;
@@ -248,6 +249,7 @@ static void watch_abandon (Pool *p, PoolWorker *pw, TaskList *heir, int hire) {
     if (!lc_schedule_queue(p, NULL, t)) t->drop(t);
   lc_mutex_lock(&p->lock);
   ended = pw->gone;
+  p->cut += pw->kit.lost;
   pw->abandoned = 2;
   lc_mutex_unlock(&p->lock);
   if (ended) lc_crew_fire(pw);
