@@ -127,6 +127,25 @@ end
 
 local function check(ok, ...) if not ok then wrong(...) end end
 
+-- What a pool does, for a message.
+local function doing(p)
+  local list = {}
+  for _, t in ipairs(p.pool:tasks()) do
+    list[#list + 1] = ("worker %d, item %s, %.1f s: %s"):format(t.worker, t.index, t.seconds, t.traceback)
+  end
+  return #list > 0 and "\n  " .. table.concat(list, "\n  ") or "nothing"
+end
+
+-- Items that have not ended, with the kinds of their plans.
+local function missing(s)
+  local list = {}
+  for i, plan in ipairs(s.plans) do
+    local wants = not s.over[i] and (s.at[i] or 0) == 0
+    if wants then list[#list + 1] = i .. " " .. plan.kind .. " " .. tostring(plan.n) end
+  end
+  return table.concat(list, ", ")
+end
+
 -- ---- plans and what the model says of them -----------------------------------------
 
 local simple = { "value", "value", "value", "nothing", "sleep", "big" }
@@ -597,7 +616,7 @@ ops.next = with_stream(function(s)
   unspin()
   if s.done then return end
   local _, why = step(s, pcall(s.results.next, s.results, PATIENCE))
-  check(not why, "next waited in vain")
+  check(not why, "next waited in vain for", why and missing(s), "the pool does", why and doing(s.pool))
 end)
 ops.finish = with_stream(function(s)
   say("finish", s.total)
@@ -606,7 +625,7 @@ ops.finish = with_stream(function(s)
     unspin()
     if s.done then return end
     local _, why = step(s, pcall(s.results.next, s.results, PATIENCE))
-    check(not why, "a loop waits in vain; pool", s.pool.workers)
+    check(not why, "a loop waits in vain for", why and missing(s), "the pool does", why and doing(s.pool))
     if maybe(0.3) then coroutine.yield() end
     leave = leave and leave - 1
     if leave == 0 then return end
