@@ -35,6 +35,17 @@ describe("lacus.pool", function()
     assert.equal("lacus.pool (3 workers)", tostring(pool))
     local other <close> = lacus.pool { workers = 2 }
     assert.equal("lacus.pool (2 workers)", tostring(other))
+    local none <close> = lacus.pool(0)
+    assert.equal("lacus.pool (0 workers)", tostring(none))
+  end)
+
+  it("leaves tasks all the time of an endless timeout, or of centuries", function()
+    local function f(x) return x end
+    for _, seconds in ipairs { math.huge, 1e300, 3e9 } do
+      local pool <close> = lacus.pool { workers = 1, grace = seconds }
+      assert.same({ 7, n = 1 }, pool:map({ 7 }, f, { timeout = seconds }):collect())
+      assert.same({ 7, n = 1 }, pool:map({ 7 }, f, { deadline = seconds }):collect())
+    end
   end)
 
   it("works whatever their number", function()
