@@ -147,6 +147,17 @@ describe("a worker", function()
     assert.same({ "spec.preloaded", 42 }, { name, value })
   end)
 
+  it("leaves loaders in C at home, and what is no loader", function()
+    local preload = package.preload
+    preload["spec.in_c"], preload["spec.none"], preload[1] = print, "spec", function() end
+    local pool <close> = lacus.pool(1)
+    preload["spec.in_c"], preload["spec.none"], preload[1] = nil, nil, nil
+    for _, name in ipairs { "in_c", "none" } do
+      fails.with("module 'spec." .. name .. "' not found",
+        pool:map({ 1 }, script("require 'spec." .. name .. "'")))
+    end
+  end)
+
   it("says why a loader could not come along, when it is asked for", function()
     local file = io.stdout
     local co = coroutine.create(print)

@@ -312,10 +312,16 @@ static void logged (const char *code, const char *wanted) {
   lua_close(L);
 }
 
+#define Y10 "yyyyyyyyyy"
+#define Y100 Y10 Y10 Y10 Y10 Y10 Y10 Y10 Y10 Y10 Y10
+
 static void test_lines_come_whole (void) {
   logged("print('a', 1, nil) print('b\\nc')", "p:a\t1\tnil|p:b|p:c|");
   logged("io.write('x', 1) io.write('y\\nz') print 'end'", "w:x1y|p:zend|");
   logged("print() io.write('left open')", "p:|w:left open|");
+  logged("io.write('\\n') print(#('x'):rep(2000), ('y'):rep(600)) print 'z'",
+         "w:|p:2000\t"
+         Y100 Y100 Y100 Y100 Y100 Y100 "|p:z|");
   logged("io.write('a'):write('b', 1, '\\n') io.stdout:write('c\\n')",
          "w:ab1|w:c|");
   logged("local f = io.tmpfile() f:write('quiet') f:seek 'set' "
@@ -325,6 +331,7 @@ static void test_lines_come_whole (void) {
 
 static void test_warnings_come_too (void) {
   logged("warn 'low on ' warn('two ', 'pieces') warn '@off' warn 'no' "
+         "warn '@odd' warn 'nor' "
          "warn '@on' warn 'yes'", "W:low on |W:two pieces|W:yes|");
 }
 
