@@ -47,6 +47,7 @@ describe("in a task, coroutine.", function()
       local ok, err = pcall(wrap(function()
         local t = {}
         for i = 1, 1 << 30 do t[i] = ("x"):rep(1000) .. i end
+        return t
       end))
       return ok, err
     end):get() })

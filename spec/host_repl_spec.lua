@@ -303,9 +303,9 @@ pool:submit(function(x) return x + 1 end, step):get()
       terminal:flush()
       local words
       gate.await(function()
-        local there = io.open(ended)
-        words = there and there:read "a" or ""
-        if there then there:close() end
+        local left = io.open(ended)
+        words = left and left:read "a" or ""
+        if left then left:close() end
         return words:find "ended"
       end, function() return words end)
       assert.equal("typed\nkilled\nended\n", words)
