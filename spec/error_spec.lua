@@ -412,6 +412,11 @@ describe("an error in a finalizer of a worker", function()
     assert.matches("^Lua warning: error in __gc.*in gc%)\n$", said "function() warn '@on' end")
   end)
 
+  it("is hidden again by @off, and by no other control message", function()
+    assert.matches("^Lua warning: error in __gc", said "function() warn '@on' warn '@strange' end")
+    assert.equal("", said "function() warn '@on' warn '@off' end")
+  end)
+
   it("is seen where they are on in the script of the host #host", function()
     assert.matches("^Lua warning: error in __gc.*in gc%)\n$", said("nil", "-W"))
   end)

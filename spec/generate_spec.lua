@@ -172,6 +172,35 @@ describe("a worker's generator", function()
     assert.is_false((gen:next()))
   end)
 
+  it("fails when its worker is lost, and why is said #notsan", function()
+    local got = require "spec.support.proc".script [[
+      local lacus = require "lacus"
+      local gate = require "spec.support.gate"
+      local pool, other = lacus.pool { workers = 1, grace = 0.1 }, lacus.pool(1)
+      local stuck = gate.new()
+      local gen = pool:generate(function()
+        coroutine.yield(1)
+        coroutine.yield(2)
+        setmetatable({}, { __gc = function() gate.open(stuck) while true do end end })
+        collectgarbage()
+      end)
+      local results = other:map(gen, function(x) return x end)
+      print(results:next())
+      print(results:next())
+      print(results:next(0.01))
+      gate.wait(stuck)
+      gate.words(stuck)
+      pool:close { cancel = true }
+      local _, err = pcall(results.next, results)
+      print(err.kind, err.message)
+      print(gen:status(), gen:next())
+      os.exit(0, false)
+    ]]
+    assert.equal("1\t1\n2\t2\nnil\ttimeout\n"
+      .. "lost\tworker 1 did not stop when it was told to, and was abandoned\n"
+      .. "dead\tfalse\n", got.out .. got.err)
+  end)
+
   it("keeps its pool alive", function()
     local function begin() return lacus.pool(1):generate(count, 500) end
     local gen = begin()

@@ -601,6 +601,23 @@ describe("lacus.iter", function()
     assert.is_false(gen:next())
   end)
 
+  it("raises an error of the closing value in place of its function's", function()
+    local late = setmetatable({}, { __close = function(_, err) error({ after = err }) end })
+    local gen = lacus.iter(function() error("first", 0) end, nil, nil, late)
+    local ok, err = pcall(gen)
+    assert.is_false(ok)
+    assert.matches("^first", err.after)
+    assert.is_nil(gen())
+  end)
+
+  it("takes false for no closing value, as for does", function()
+    assert.same({ 1 }, each(lacus.iter(next, { "x" }, nil, false)))
+  end)
+
+  it("refuses yield itself, which is no iterator function", function()
+    fails("^an iterator function must return its items, not yield", lacus.iter(yield))
+  end)
+
   it("raises an error of the closing value at the end", function()
     local bad = setmetatable({}, { __close = function() error("bad", 0) end })
     local gen = lacus.iter(next, {}, nil, bad)

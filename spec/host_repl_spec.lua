@@ -290,6 +290,30 @@ pool:submit(function(x) return x + 1 end, step):get()
       assert.is_nil(kept)
     end)
 
+    -- As under nohup. `script` holds the terminal, and is killed by what it is typed.
+    with_readline("ends in good order when its terminal is gone", function()
+      local ended, name = gate.new(), os.tmpname()
+      local f = assert(io.open(name, "w"))
+      f:write(([[function leave(word) io.open(%q, "a"):write(word, "\n"):close() end
+        kept = setmetatable({}, { __gc = function() leave "ended" end })]]):format(ended))
+      f:close()
+      local terminal = io.popen(("TERM=dumb HOME=/nowhere timeout -k 1 60 script -qefc %s /dev/null >/dev/null 2>&1")
+        :format(proc.quote(("trap '' HUP; exec %s -i %s"):format(proc.lacus, name))), "w")
+      terminal:write "leave 'typed' os.execute 'kill -9 `ps -o ppid= -p $PPID`' leave 'killed'\n"
+      terminal:flush()
+      local words
+      gate.await(function()
+        local left = io.open(ended)
+        words = left and left:read "a" or ""
+        if left then left:close() end
+        return words:find "ended"
+      end, function() return words end)
+      assert.equal("typed\nkilled\nended\n", words)
+      terminal:close()
+      os.remove(ended)
+      os.remove(name)
+    end)
+
     with_readline("keeps nothing where LACUS_HISTORY is empty", function()
       local _, kept = session({ { "1\n", "> " } }, { LACUS_HISTORY = "" })
       assert.is_nil(kept)

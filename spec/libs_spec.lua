@@ -63,6 +63,17 @@ describe("a pool with libs", function()
     assert.matches("module 'os' not found: the option 'libs' of this pool has no 'package'", message)
   end)
 
+  it("has lacus by require, and nothing that is only called alike", function()
+    local pool <close> = lacus.pool { workers = 1, libs = { "base", "string" } }
+    local require, type = require, type
+    assert.equal("function", pool:submit(function() return type(require("lacus").pool) end):get())
+    for name, where in pairs { ["lacus.no_such"] = "no field package.preload",
+                               lacusno = "option 'libs'", ["no.lacus"] = "option 'libs'" } do
+      local _, message = failure(pool, function() require(name) end)
+      assert.matches("module '" .. name .. "' not found:.*" .. where, message)
+    end
+  end)
+
   it("has lacus, and all that it can do with its own pool", function()
     for _, libs in ipairs { {}, { "package" }, names } do
       local pool <close> = lacus.pool { workers = 2, libs = libs }

@@ -594,6 +594,8 @@ describe("results", function()
       fails.with("attempt to use closed results", results[name], results)
     end
     fails.here("closed results", function() results:next() end)
+    fails.here("closed results", function() results() end)
+    fails.here("closed results", function() for _ in results do error "none" end end)
   end)
 
   it("can be a <close> variable", function()
@@ -626,9 +628,10 @@ describe("results", function()
         local _, err = pcall(results[name], results)
         said[#said + 1] = err
       end
+      said[4] = select(2, pcall(results))
     end, square, { window = 1 })
     assert.same({ 1, n = 1 }, results:collect())
-    assert.equal(3, #said)
+    assert.equal(4, #said)
     for _, err in ipairs(said) do assert.matches("inside their own source", err) end
   end)
 

@@ -431,14 +431,16 @@ describe("waiting", function()
   end)
 
   it("for results that another task waits for is refused, and so is their close", function()
-    assert.equal("results asked for while a coroutine waits for them\n"
+    assert.equal(("results asked for while a coroutine waits for them\n"):rep(2)
       .. "results closed while a coroutine waits for them\n", prints [[
       local pool <close> = lacus.pool(1)
       pool:submit(function()
         results = pool:map({ 1 }, function()
           local _, asked = pcall(results.next, results)
+          local _, called = pcall(results)
           local _, closed = pcall(results.close, results)
           print(asked)
+          print(called)
           print(closed)
         end)
         results:next()

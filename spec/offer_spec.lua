@@ -98,6 +98,29 @@ describe("a task that runs long #offer", function()
     others_run(2, 50, { timeout = 1000 })
   end)
 
+  it("does not hold up what comes with functions, or handles of pools, behind it", function()
+    local pool <close> = lacus.pool(2)
+    local inner <close> = lacus.pool(1)
+    local name, n, sum = gate.new(), 0, 0
+    local function double(x) return 2 * x end
+    local items = { with = double, pool = inner, twice = { double, inner } }
+    local source = lacus.generator(function()
+      for i = 1, 20 do coroutine.yield(name, i, items) end
+    end)
+    local same, type = rawequal, type
+    for i, value in pool:map(source(), function(gate_name, i, t)
+      if i == 1 then require "spec.support.gate".wait(gate_name) end
+      if not same(t.with, t.twice[1]) or type(t.with) ~= "function" then return "not the same" end
+      return t.pool:submit(t.with, i):get() + t.twice[2]:submit(t.with, 1):get()
+    end, { batch = 20, window = 20 }) do
+      assert.equal(2 * i + 2, value)
+      n, sum = n + 1, sum + value
+      if n == 19 then gate.open(name) end
+    end
+    gate.words(name)
+    assert.equal(2 * 210 + 40, sum)
+  end)
+
   it("keeps values of any kind as they were", function()
     local pool <close> = lacus.pool(1)
     local name, n = gate.new(), 0

@@ -35,6 +35,17 @@ describe("lacus.pool", function()
     assert.equal("lacus.pool (3 workers)", tostring(pool))
     local other <close> = lacus.pool { workers = 2 }
     assert.equal("lacus.pool (2 workers)", tostring(other))
+    local none <close> = lacus.pool(0)
+    assert.equal("lacus.pool (0 workers)", tostring(none))
+  end)
+
+  it("leaves tasks all the time of an endless timeout, or of centuries", function()
+    local function f(x) return x end
+    for _, seconds in ipairs { math.huge, 1e300, 3e9 } do
+      local pool <close> = lacus.pool { workers = 1, grace = seconds }
+      assert.same({ 7, n = 1 }, pool:map({ 7 }, f, { timeout = seconds }):collect())
+      assert.same({ 7, n = 1 }, pool:map({ 7 }, f, { deadline = seconds }):collect())
+    end
   end)
 
   it("works whatever their number", function()
@@ -134,6 +145,17 @@ describe("a worker", function()
     local _, name, value = pool:map({ 1 },
       script "local m = require 'spec.preloaded' return m.name, m.answer")()
     assert.same({ "spec.preloaded", 42 }, { name, value })
+  end)
+
+  it("leaves loaders in C at home, and what is no loader", function()
+    local preload = package.preload
+    preload["spec.in_c"], preload["spec.none"], preload[1] = print, "spec", function() end
+    local pool <close> = lacus.pool(1)
+    preload["spec.in_c"], preload["spec.none"], preload[1] = nil, nil, nil
+    for _, name in ipairs { "in_c", "none" } do
+      fails.with("module 'spec." .. name .. "' not found",
+        pool:map({ 1 }, script("require 'spec." .. name .. "'")))
+    end
   end)
 
   it("says why a loader could not come along, when it is asked for", function()

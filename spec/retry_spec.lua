@@ -242,6 +242,10 @@ describe("the option retry_delay", function()
     assert.same({ "error", 1, 1 }, { err.kind, err.attempt, err.index })
     fails.with("retry_delay: a number of seconds expected, got soon", pool:map(pairs_of(9, "x"), stubborn,
       { retries = 3, retry_delay = function() return "soon" end }))
+    for _, s in ipairs { -1, 0 / 0, 1e300 } do
+      fails.with("retry_delay: a number of seconds expected, got " .. fails.plain(s),
+        pool:map(pairs_of(9, "x" .. s), stubborn, { retries = 3, retry_delay = function() return s end }))
+    end
     assert.same({ 1, n = 1 }, pool:map(pairs_of(1, "y"), stubborn):collect())
   end)
 
@@ -269,6 +273,7 @@ describe("options of retries", function()
     for _, n in ipairs { -1, 1.5, "3", true } do
       refused("option 'retries' must be an integer of at least 0, got ", { retries = n })
     end
+    refused("option 'retries' must be an integer of at most 2147483646, got 2147483647", { retries = 0x7FFFFFFF })
     for _, s in ipairs { -1, "1", true, 0 / 0, math.huge } do
       refused("option 'retry_delay': a number of seconds expected, got ", { retries = 1, retry_delay = s })
       refused("option 'retry_delay': a number of seconds expected, got ", { retries = 1, retry_delay = { 1, s } })

@@ -347,6 +347,21 @@ describe("what cannot be sent", function()
     assert.matches("a key: cannot send a coroutine", refusal { [co] = 1 })
   end)
 
+  it("is refused with any key on the way, in print", function()
+    local co = coroutine.create(same)
+    local function way(key) return refusal({ [key] = co }):match "field (.*): cannot send" end
+    assert.equal([=[["say \"\\\" twice"]]=], way [[say "\" twice]])
+    assert.equal([=[["a\000b\010\127"]]=], way "a\0b\n\127")
+    assert.equal([=[[""]]=], way "")
+    assert.equal([=[["2nd"]]=], way "2nd")
+    assert.equal("." .. ("x"):rep(60), way(("x"):rep(60)))
+    assert.equal('["' .. ("x"):rep(40) .. '..."]', way(("x"):rep(61)))
+    assert.equal("[false]", way(false))
+    assert.equal("[-7]", way(-7))
+    assert.equal("[1.5]", way(1.5))
+    assert.equal("[a function]", way(same))
+  end)
+
   it("is refused with the way through functions", function()
     local state = { co = coroutine.create(same) }
     local function inner() return state end

@@ -243,17 +243,24 @@ static void test_a_type_that_says_too_little_is_refused (void) {
   static const lacus_type none = { "x", NULL, NULL, NULL, NULL };
   static const lacus_type both = { "x", mesh_hold, mesh_release, vec_pack,
                                    vec_unpack };
+  static const lacus_type back = { "x", NULL, mesh_release, NULL, NULL };
+  static const lacus_type packs = { "x", NULL, NULL, vec_pack, NULL };
+  static const lacus_type unpacks = { "x", NULL, NULL, NULL, vec_unpack };
+  static const lacus_type more = { "x", mesh_hold, mesh_release, vec_pack, NULL };
+  static const lacus_type odd = { "x", mesh_hold, NULL, vec_pack, vec_unpack };
   static const lacus_type unknown = { "y", mesh_hold, mesh_release, NULL, NULL };
-  const lacus_type *bad[4];
+  const lacus_type *bad[9];
   lua_State *L = host_new();
   int i;
-  bad[0] = &half; bad[1] = &none; bad[2] = &both; bad[3] = &unknown;
+  bad[0] = &half; bad[1] = &none; bad[2] = &both; bad[3] = &back;
+  bad[4] = &packs; bad[5] = &unpacks; bad[6] = &more; bad[7] = &odd;
+  bad[8] = &unknown;
   luaL_newmetatable(L, "x");
-  for (i = 0; i < 4; i++) {
+  for (i = 0; i < 9; i++) {
     lua_pushcfunction(L, register_bad);
     lua_pushlightuserdata(L, (void *)bad[i]);
     CHECK_INT(lua_pcall(L, 1, 0, 0), LUA_ERRRUN);
-    CHECK(strstr(lua_tostring(L, -1), i < 3 ? "hold and release" : "'y'")
+    CHECK(strstr(lua_tostring(L, -1), i < 8 ? "hold and release" : "'y'")
           != NULL);
   }
   lua_close(L);
@@ -305,10 +312,16 @@ static void logged (const char *code, const char *wanted) {
   lua_close(L);
 }
 
+#define Y10 "yyyyyyyyyy"
+#define Y100 Y10 Y10 Y10 Y10 Y10 Y10 Y10 Y10 Y10 Y10
+
 static void test_lines_come_whole (void) {
   logged("print('a', 1, nil) print('b\\nc')", "p:a\t1\tnil|p:b|p:c|");
   logged("io.write('x', 1) io.write('y\\nz') print 'end'", "w:x1y|p:zend|");
   logged("print() io.write('left open')", "p:|w:left open|");
+  logged("io.write('\\n') print(#('x'):rep(2000), ('y'):rep(600)) print 'z'",
+         "w:|p:2000\t"
+         Y100 Y100 Y100 Y100 Y100 Y100 "|p:z|");
   logged("io.write('a'):write('b', 1, '\\n') io.stdout:write('c\\n')",
          "w:ab1|w:c|");
   logged("local f = io.tmpfile() f:write('quiet') f:seek 'set' "
@@ -318,6 +331,7 @@ static void test_lines_come_whole (void) {
 
 static void test_warnings_come_too (void) {
   logged("warn 'low on ' warn('two ', 'pieces') warn '@off' warn 'no' "
+         "warn '@odd' warn 'nor' "
          "warn '@on' warn 'yes'", "W:low on |W:two pieces|W:yes|");
 }
 

@@ -179,6 +179,8 @@ static void test_options_that_make_no_sense_are_refused_by_name (void) {
   refused(&o, "'size'");
   o = blank(); o.workers = -1;
   refused(&o, "'workers'");
+  o.workers = 1025;
+  refused(&o, "'workers'");
   o = blank(); o.slots = 1;
   refused(&o, "'slots'");
   o = blank(); o.workers = 0; o.slots = -1;
@@ -194,6 +196,8 @@ static void test_options_that_make_no_sense_are_refused_by_name (void) {
   o = blank(); o.grace = -1;
   refused(&o, "'grace'");
   o.grace = 0.0 / zero;
+  refused(&o, "'grace'");
+  o.grace = 1e9;
   refused(&o, "'grace'");
 }
 

@@ -16,7 +16,12 @@ const char *lc_map_on_error (OnError how) { return mo_on_error[how]; }
 static lua_Integer mo_integer (lua_State *L, int arg, const char *name,
                                lua_Integer least, lua_Integer most) {
   lua_Integer n;
-  if (!lc_option_integer(L, -1, &n) || n < least || n > most)
+  int is = lc_option_integer(L, -1, &n);
+  if (is && n > most)
+    luaL_argerror(L, arg, lua_pushfstring(L,
+      "option '%s' must be an integer of at most %I, got %I", name,
+      (LUAI_UACINT)most, (LUAI_UACINT)n));
+  if (!is || n < least)
     luaL_argerror(L, arg, lua_pushfstring(L,
       "option '%s' must be an integer of at least %I, got %s", name,
       (LUAI_UACINT)least, luaL_tolstring(L, -1, NULL)));

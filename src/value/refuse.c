@@ -155,10 +155,12 @@ static int refuse_isname (const char *s, size_t len) {
   return 1;
 }
 
+/* A long one is cut, but not within a character of UTF-8. */
 static void refuse_quoted (luaL_Buffer *b, const char *s, size_t len) {
-  size_t i;
+  size_t i, end = len < 40 ? len : 40;
+  while (end < len && end > 36 && ((unsigned char)s[end] & 0xC0) == 0x80) end--;
   luaL_addstring(b, "[\"");
-  for (i = 0; i < len && i < 40; i++) {
+  for (i = 0; i < end; i++) {
     char esc[8];
     unsigned char ch = (unsigned char)s[i];
     if (ch == '"' || ch == '\\') luaL_addchar(b, '\\');
