@@ -271,14 +271,14 @@ void lc_interrupt_ask (Interrupt *it, unsigned turn) {
              memory_order_seq_cst, memory_order_relaxed));
 }
 
-int lc_interrupt_tell (Interrupt *it, Thread *thread) {
+unsigned lc_interrupt_tell (Interrupt *it, Thread *thread) {
   unsigned asked = atomic_load_explicit(&it->asked, memory_order_seq_cst);
   if (asked == 0
       || asked != atomic_load_explicit(&it->turn, memory_order_seq_cst))
     return 0;
   if (lc_now() >= atomic_load_explicit(&it->quiet, memory_order_relaxed))
     lc_thread_signal(thread);
-  return 1;
+  return asked;
 }
 
 void lc_interrupt_probe (Interrupt *it, Thread *thread) {

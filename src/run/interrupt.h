@@ -131,9 +131,9 @@ unsigned lc_interrupt_turn (Interrupt *it, const void *what);
 unsigned lc_interrupt_late (Interrupt *it, uint64_t now);
 /* Whoever runs in `turn` (or now, if 0) is to look. Any thread. */
 void lc_interrupt_ask (Interrupt *it, unsigned turn);
-/* Tells the thread of it: again and again, until nobody is asked any more. 0
-** when nobody is. Only while the thread is not joined. */
-int lc_interrupt_tell (Interrupt *it, Thread *thread);
+/* Tells the thread of it: again and again, until nobody is asked any more. Gives
+** the turn that is asked; 0 when none is. Only while the thread is not joined. */
+unsigned lc_interrupt_tell (Interrupt *it, Thread *thread);
 
 /* Makes the hook call `probed`, soon, if the thread runs Lua code. Likewise. */
 void lc_interrupt_probe (Interrupt *it, Thread *thread);
