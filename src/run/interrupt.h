@@ -131,8 +131,8 @@ unsigned lc_interrupt_turn (Interrupt *it, const void *what);
 unsigned lc_interrupt_late (Interrupt *it, uint64_t now);
 /* Whoever runs in `turn` (or now, if 0) is to look. Any thread. */
 void lc_interrupt_ask (Interrupt *it, unsigned turn);
-/* Tells the thread of it: again and again, until nobody is asked any more. Gives the
-** turn that is asked; 0: none. Only while the thread is not joined. */
+/* Tells the thread of it: again and again, until nobody is asked any more. Gives
+** the turn that is asked; 0 when none is. Only while the thread is not joined. */
 unsigned lc_interrupt_tell (Interrupt *it, Thread *thread);
 
 /* Makes the hook call `probed`, soon, if the thread runs Lua code. Likewise. */
