@@ -184,16 +184,20 @@ void lc_interrupt_begin (Interrupt *it, Turn *outer, const void *what,
   interrupt_become(it, what, LC_NEVER);
 }
 
-/* What was asked of the outer one meanwhile was not heard: it asks itself. */
+/* What was asked of the outer one meanwhile was not heard: it asks itself. And who
+** looks after the thread may not know of its limit any more. */
 void lc_interrupt_end (Interrupt *it, const Turn *outer) {
   it->deepest = outer->deepest;
   interrupt_become(it, outer->what, outer->limit);
   it->phase = outer->phase;
   it->until = outer->until;
-  if (outer->what == NULL || !it->host->stops(it)) return;
-  lc_interrupt_ask(it, 0);
-  lua_sethook(it->deepest, interrupt_hook, LUA_MASKCOUNT, 1);
-  it->host->late(it, lc_now());
+  if (outer->what == NULL) return;
+  if (it->host->stops(it)) {
+    lc_interrupt_ask(it, 0);
+    lua_sethook(it->deepest, interrupt_hook, LUA_MASKCOUNT, 1);
+    it->host->late(it, lc_now());
+  }
+  else if (outer->limit != LC_NEVER) it->host->late(it, outer->limit);
 }
 
 void lc_interrupt_next (Interrupt *it, uint64_t limit) {
