@@ -150,7 +150,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: all host module lib c-examples amalgamation specs-dist outside run test check bench bench-value bench-plot install uninstall clean \
 	help setup-build setup-test setup-check need ctests ctests-build \
 	specs-host specs-lua rock examples symbols tsan asan lint floors lists fuzz \
-	cppcheck tidy analyze locks coverage memcheck helgrind oom fuzz-api \
+	cppcheck tidy analyze locks coverage memcheck helgrind memcheck-few helgrind-few oom fuzz-api \
 	soak model \
 	warn-gcc warn-clang cplusplus print-sources testes install-host instructions instructions-write always
 
@@ -300,7 +300,7 @@ bench-value: $(filter %/value,$(bench_bin))
 # Each part goes on record through tools/tally; a part that crashes, hangs or
 # says nothing counts as a failure. The last line sums them up.
 test_parts  := all symbols ctests specs-host specs-lua rock examples outside
-check_parts := floors lists lint cppcheck tidy analyze locks oom instructions warn-gcc warn-clang cplusplus specs-dist tsan asan
+check_parts := floors lists lint cppcheck tidy analyze locks oom instructions warn-gcc warn-clang cplusplus specs-dist tsan asan memcheck-few helgrind-few
 
 test: setup-test
 	@rm -rf build/tally/test
@@ -461,6 +461,12 @@ memcheck helgrind: $(gen)/sugar.c $(gen)/lua.list
 	$(MAKE) BUILD=build/grind CFLAGS='-O1 -g' CPPFLAGS=-DLACUS_PLAIN_HEAP host ctests-build || exit 1; \
 	BUILD=build/grind LIMIT=$$(( $(LIMIT) * 6 )) LUA_EXE=$(lua_exe) BUSTED=$(busted) \
 	  tools/grind $@ '$(grind_$@)' '$(patsubst %.c,build/grind/%,$(grind_tests_$@))' '$(grind_specs)'
+
+# Those for every change.
+grind_few = $(addprefix spec/c/,api_pool.c base_park.c pool_dialogue.c pool_stream.c value_object.c)
+memcheck-few helgrind-few:
+	@$(MAKE) $(@:-few=) grind_tests_$(@:-few=)='$(filter $(grind_tests_$(@:-few=)),$(grind_few))' \
+	  grind_specs=spec/recycle_spec.lua
 
 # Failure injection: see spec/oom/shim.c and tools/oom.lua. ROUNDS=n SEED=n, or OOM=all.
 ROUNDS ?= 60
