@@ -1,7 +1,7 @@
 -- tools/fuzz_api.lua BINARY: random programs (spec/fuzz/api.lua), some to a process,
 -- for $SECONDS, from $SEED on. A process that fails, hangs or crashes is a failure;
 -- prints how to run its program again. One that hangs is interrupted, as by Ctrl-C, and
--- so says where it is.
+-- so says where it is, unless it waits in a coroutine: that is killed, 10 seconds later.
 
 local binary = arg[1]
 local seconds = tonumber(os.getenv "SECONDS" or "") or 30
@@ -30,7 +30,8 @@ while os.time() < until_ and failed < 5 do
   else
     local k = reached()
     passed, failed, seed = passed + k - seed, failed + 1, k + 1
-    local why = code == 124 and "it hangs" or how == "signal" and "a crash" or "exit status " .. code
+    local why = (code == 124 or code == 137) and "it hangs"
+      or (how == "signal" or code > 128) and "a crash" or "exit status " .. code
     print(("FAILED  %s: %s spec/fuzz/api.lua %d"):format(why, binary, k))
     io.flush()
   end

@@ -10,7 +10,7 @@
 --   the loop;
 --   errors of the kind that the plan has, where a timeout, a cancel or a close does not
 --   come first, and after as many attempts as there may be;
---   the random numbers of (seed, number of the task), as Lua itself has them;
+--   the random numbers of (seed, number of the task), as Lua itself has them, at every attempt;
 --   a future ends in one state and stays there; what is cancelled says so;
 --   a pool that is cancelled is closed within its grace; all ends.
 -- What never ends (plan "spin") is stopped before this thread waits for anything. In a
@@ -56,7 +56,7 @@ local function work(plan)
     local n = (TRIED[plan.id] or 0) + 1 -- luacheck: ignore
     TRIED[plan.id] = n -- luacheck: ignore
     if n <= plan.n then error "not yet" end
-    return v
+    return plan.draws and math.random(0) or v
   elseif kind == "transfer" then return coroutine.create(print)
   elseif kind == "spin" then
     if plan.n == 1 then while true do pcall(function() while true do end end) end end -- luacheck: ignore
@@ -165,7 +165,7 @@ local function plan_of(pool, may_spin, of)
   world.ids = world.ids + 1
   local plan = { kind = may_spin and maybe(0.15) and "spin" or pick(of or kinds), v = world.ids * 100, id = world.ids,
     n = random(0, 5), closes = some(true, 0.2), s = some(random() / 500, 0.7) or 0, returns = some(true, 0.5),
-    ordered = some(true, 0.5) }
+    ordered = some(true, 0.5), draws = some(true, 0.3) }
   if plan.kind == "wait" or plan.kind == "nest" then
     if pool.one then plan.kind = "value" else plan.pool = pool.pool end
   end
@@ -193,7 +193,7 @@ local function outcome(plan, retries)
   if kind == "spin" then return {}, "timeout" end
   if kind == "wait" then return outcome(plan.sub) end
   if kind == "flaky" then
-    if plan.n <= retries then return { v } end
+    if plan.n <= retries then return { plan.draws and (plan.word or ANY) or v } end
     return {}, "error"
   end
   local list = {}
