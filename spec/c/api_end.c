@@ -252,7 +252,7 @@ static void gate_free (Gate *g, int before) {
 }
 
 static void test_a_worker_stuck_in_c_is_abandoned (void) {
-  Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
+  static Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
   Counter counter = { 0, 0, 0 };
   Told told = { 0, 0, 0, 0 };
   lacus_pool_options o = blank();
@@ -295,7 +295,7 @@ static void on_open_once (lua_State *L, void *ud) {
 
 /* The pool was left without a worker, and took tasks that nobody would run. */
 static void test_a_pool_stops_when_a_lost_worker_has_no_heir (void) {
-  Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
+  static Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
   Told told = { 0, 0, 0, 0 };
   lacus_pool_options o = blank();
   lacus_future *f, *next;
@@ -325,7 +325,7 @@ static void test_a_pool_stops_when_a_lost_worker_has_no_heir (void) {
 
 /* A pool that goes on says so when it is polled. */
 static void test_an_abandoned_worker_is_told_of_by_poll (void) {
-  Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
+  static Gate g = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, 0 };
   Told told = { 0, 0, 0, 0 };
   lacus_pool_options o = blank();
   lacus_future *f;

@@ -103,7 +103,7 @@ static void put (const char *path, const char *text) {
 
 /* What this process may use, if it is in the groups that `text` lists. */
 static int quota (const char *text) {
-  char groups[100];
+  char groups[5000];
   put("groups", text);
   snprintf(groups, sizeof groups, "%s", at("groups"));
   return lc_cpu_quota(groups, place);
