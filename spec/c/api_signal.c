@@ -55,18 +55,20 @@ static void install (int flags, void (*plain) (int),
   CHECK_INT(sigaction(SIGURG, &sa, NULL), 0);
 }
 
-/* Its task runs, and never ends by itself. */
-static void stop_a_task (void) {
+/* Tasks that never end by themselves, until a signal has come to the handler, if there is
+** one: who is told to stop early enough needs none. */
+static void stop_tasks (int handled) {
   lua_State *L = host_new();
   lacus_pool *p = pool_of(1);
+  int n;
   REQUIRE(p != NULL);
   lacus_pool_push(L, p);
   lua_setglobal(L, "pool");
-  host_run(L, "for i = 1, 3 do "
-    "local f = pool:submit(load 'while true do end') "
-    "repeat until f:state() == 'running' "
-    "assert(f:cancel()) "
-    "assert(pool:submit(load 'return 42'):get() == 42) end");
+  for (n = 0; n < 3 || (handled && calls == 0 && n < 10000); n++)
+    host_run(L, "local f = pool:submit(load 'while true do end') "
+      "repeat until f:state() == 'running' "
+      "assert(f:cancel()) "
+      "assert(pool:submit(load 'return 42'):get() == 42)");
   lacus_pool_close(p);
   lua_close(L);
 }
@@ -81,20 +83,20 @@ static void the_handler_is_called (void) {
 
 static void a_plain_handler (void) {
   install(0, on_signal, NULL);
-  stop_a_task();
+  stop_tasks(1);
   the_handler_is_called();
 }
 
 static void a_handler_with_info (void) {
   install(SA_SIGINFO, NULL, on_signal_info);
-  stop_a_task();
+  stop_tasks(1);
   the_handler_is_called();
   CHECK_INT(with_info, calls);
 }
 
 static void nobody (void) {
   install(0, SIG_IGN, NULL);
-  stop_a_task();
+  stop_tasks(0);
   CHECK_INT(raise(SIGURG), 0);
 }
 

@@ -10,7 +10,7 @@
 
 static int l_square (lua_State *L, void *data) {
   int *n = (int *)data;
-  lua_pushinteger(L, *n * *n);
+  lua_pushinteger(L, (lua_Integer)*n * *n);
   lua_pushliteral(L, "squared");
   return 2;
 }
