@@ -208,15 +208,20 @@ inline future_end (t, state, ok) {
   ok = 0
 }
 
-/* [pool_future_ended]. (To stop what stops already changes nothing.) */
+/* [pool_future_ended]: where it need not stop the pool, it looks and counts under one
+** lock. (To stop what stops already changes nothing.) */
+#ifndef BUG_DRAINED_GOES_ON
+#define DRAINED   (draining && pending == 1 && !stopping)
+#else
+#define DRAINED   false
+#endif
 inline future_ended () {
   if
-#ifndef BUG_DRAINED_GOES_ON
-  :: draining && pending == 1 && !stopping -> lc_schedule_stop()
-#endif
-  :: else
-  fi;
-  expect_less()
+  :: atomic { DRAINED -> skip };
+     lc_schedule_stop();
+     expect_less()
+  :: atomic { !DRAINED -> expect_less() }
+  fi
 }
 
 inline expect_less () {
