@@ -66,6 +66,10 @@ static void run_finish (lua_State *co, Run *r, int status) {
     if (!again) lc_answer_timeout(co, r);
   }
   else if (status == LUA_OK || status == LUA_YIELD) lc_answer_results(co, r);
+  else if (lc_stop_is_cancelled(r)) {       /* of that it may have failed */
+    r->stop = STOP_CANCEL;
+    return;
+  }
   else {
     const char *kind;
     lc_fault_open(co, status);
