@@ -243,6 +243,13 @@ static void on_log (void *ud, int kind, const char *worker, const char *line,
   __atomic_add_fetch(ours ? &told->warned : &told->lines, 1, __ATOMIC_SEQ_CST);
 }
 
+/* Until a worker is inside. */
+static void gate_await (Gate *g) {
+  pthread_mutex_lock(&g->lock);
+  while (!g->inside) pthread_cond_wait(&g->changed, &g->lock);
+  pthread_mutex_unlock(&g->lock);
+}
+
 static void gate_free (Gate *g, int before) {
   pthread_mutex_lock(&g->lock);
   g->open = 1;
@@ -270,9 +277,7 @@ static void test_a_worker_stuck_in_c_is_abandoned (void) {
   p = lacus_pool_new(&o, NULL);
   REQUIRE(p != NULL);
   lacus_submit_work(p, l_gate, &g, NULL, NULL, &f);
-  pthread_mutex_lock(&g.lock);
-  while (!g.inside) pthread_cond_wait(&g.changed, &g.lock);
-  pthread_mutex_unlock(&g.lock);
+  gate_await(&g);
   lacus_pool_close(p);
   CHECK_INT(told.warned, 1);
   CHECK(lacus_future_state(f) >= LACUS_FAILED);
@@ -310,9 +315,7 @@ static void test_a_pool_stops_when_a_lost_worker_has_no_heir (void) {
   REQUIRE(p != NULL);
   lacus_submit_work(p, l_gate, &g, NULL, NULL, &f);
   lacus_submit_work(p, l_gate, &g, NULL, NULL, &next);
-  pthread_mutex_lock(&g.lock);
-  while (!g.inside) pthread_cond_wait(&g.changed, &g.lock);
-  pthread_mutex_unlock(&g.lock);
+  gate_await(&g);
   CHECK_INT(lacus_future_cancel(f), 1);
   CHECK_INT(lacus_future_wait(next, 30), 1);
   CHECK_INT(lacus_future_state(next), LACUS_CANCELLED);
@@ -338,9 +341,7 @@ static void test_an_abandoned_worker_is_told_of_by_poll (void) {
   p = lacus_pool_new(&o, NULL);
   REQUIRE(p != NULL);
   lacus_submit_work(p, l_gate, &g, NULL, NULL, &f);
-  pthread_mutex_lock(&g.lock);
-  while (!g.inside) pthread_cond_wait(&g.changed, &g.lock);
-  pthread_mutex_unlock(&g.lock);
+  gate_await(&g);
   lacus_future_cancel(f);
   while (told.warned == 0 && lc_now() < until) {
     CHECK_INT(lacus_poll(p, 0, 0), 0);

@@ -140,10 +140,13 @@ end
 local function missing(s)
   local list = {}
   for i, plan in ipairs(s.plans) do
-    local wants = not s.over[i] and (s.at[i] or 0) == 0
-    if wants then list[#list + 1] = i .. " " .. plan.kind .. " " .. tostring(plan.n) end
+    if not s.over[i] and (s.at[i] or 0) == 0 then list[#list + 1] = i .. " " .. plan.kind .. " " .. tostring(plan.n) end
   end
   return table.concat(list, ", ")
+end
+
+local function in_vain(s, who)
+  wrong(who, "waits in vain for", missing(s), "; the pool does", doing(s.pool))
 end
 
 -- ---- plans and what the model says of them -----------------------------------------
@@ -616,7 +619,7 @@ ops.next = with_stream(function(s)
   unspin()
   if s.done then return end
   local _, why = step(s, pcall(s.results.next, s.results, PATIENCE))
-  check(not why, "next waited in vain for", why and missing(s), "the pool does", why and doing(s.pool))
+  if why then in_vain(s, "next") end
 end)
 ops.finish = with_stream(function(s)
   say("finish", s.total)
@@ -625,7 +628,7 @@ ops.finish = with_stream(function(s)
     unspin()
     if s.done then return end
     local _, why = step(s, pcall(s.results.next, s.results, PATIENCE))
-    check(not why, "a loop waits in vain for", why and missing(s), "the pool does", why and doing(s.pool))
+    if why then in_vain(s, "a loop") end
     if maybe(0.3) then coroutine.yield() end
     leave = leave and leave - 1
     if leave == 0 then return end

@@ -140,10 +140,10 @@ static int watch_is_stuck (Pool *p, PoolWorker *pw, uint64_t now) {
 static uint64_t watch_worker (Pool *p, PoolWorker *pw, uint64_t now,
                               PoolWorker **stuck) {
   Interrupt *it = &pw->w.interrupt;
-  unsigned turn = lc_interrupt_late(it, now);
-  unsigned asked = atomic_load_explicit(&it->asked, memory_order_seq_cst);
-  if (turn != 0 && asked != turn) lc_interrupt_ask(it, turn);
-  /* What was read above may be older: it may have asked itself meanwhile. */
+  unsigned turn = lc_interrupt_late(it, now), asked;
+  if (turn != 0
+      && atomic_load_explicit(&it->asked, memory_order_seq_cst) != turn)
+    lc_interrupt_ask(it, turn);
   asked = lc_crew_runs(pw) ? lc_interrupt_tell(it, &pw->w.thread) : 0;
   if (asked == 0) {
     pw->seen = 0;

@@ -238,9 +238,11 @@ static EncStatus long_items (Enc *e, Items *i, int t, int at, lua_Integer n,
   while (got == LONG_BLOCK) {
     for (got = 0; got < LONG_BLOCK && i->done + got < n; got++) {
       types[got] = lua_rawgeti(L, t, i->done + 1 + got);
-      if (types[got] == LUA_TNIL) break;
+      if (types[got] == LUA_TNIL) {
+        lua_pop(L, 1);
+        break;
+      }
     }
-    lua_settop(L, at + got - 1);
     for (k = 0; k < got; k++) {
       EncStatus st = items_put(e, i, at + k, at + got - 1, types[k], depth);
       if (st != ENC_OK) return st;
