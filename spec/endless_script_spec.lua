@@ -32,6 +32,36 @@ describe("a script whose workers spin #notsan", function()
     assert.matches("interrupted!\nstack traceback:", got.err, 1, true)
   end)
 
+  it("ends by Ctrl-C in a coroutine that waits for a future, or for results", function()
+    for _, wait in ipairs { "pool:submit(stop):get()", "for _ in pool:map({ 1 }, stop) do end",
+      "pool:submit(stop) pool:close()", "pool:submit(stop) lacus.sleep(math.huge)",
+      "for _ in pool:generate(stop) do end" } do
+      local got = script(([[
+        local function stop() io.popen("kill -INT $PPID"):close() spin() end
+        local gen = lacus.generator(function()
+          coroutine.wrap(function() pcall(function() %s end) end)()
+        end)
+        for _ in gen() do end
+        pool:submit(spin):get()              -- and it is not forgotten
+      ]]):format(wait))
+      assert.equal(1, got.status)
+      assert.matches("interrupted!\nstack traceback:", got.err, 1, true)
+    end
+  end)
+
+  -- #host: the handler of `lua` knows one state.
+  it("ends by Ctrl-C in a task that runs in its own thread #host", function()
+    local got = script [[
+      local inlined = lacus.pool(0)
+      inlined:submit(function()
+        io.popen("kill -INT $PPID"):close()
+        coroutine.wrap(function() while true do end end)()
+      end):get()
+    ]]
+    assert.equal(1, got.status)
+    assert.matches("interrupted!\nstack traceback:", got.err, 1, true)
+  end)
+
   it("ends by Ctrl-C when it has come to its end and waits for them", function()
     local got = script [[
       local name = os.tmpname()              -- gone when the script is at its end

@@ -8,6 +8,8 @@
 
 #include <lauxlib.h>
 
+#include "../run/interrupt.h"
+
 static const char *program = "lacus";
 static lua_State *running;      /* what a SIGINT stops; set before its handler */
 static volatile sig_atomic_t interrupted;
@@ -43,16 +45,24 @@ static void stop (lua_State *L, lua_Debug *ar) {
   luaL_error(L, "interrupted!");
 }
 
+static void stop_soon (lua_State *L) {
+  lua_sethook(L, stop,
+    LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
 /*
 ** A handler may do no more than set a hook: Lua is in an unknown state. The
 ** default action is back at once, so that a Lua that never comes to its hook
-** still dies of a second Ctrl-C.
+** still dies of a second Ctrl-C. Of the script's other coroutines, one that waits
+** looks at this hook too (lc_wait_poke). A task of a pool without threads runs in
+** a state of its own.
 */
 static void interrupt (int number) {
+  lua_State *task = lc_interrupt_running();
   on_signal(number, SIG_DFL);
   interrupted = 1;
-  lua_sethook(running, stop,
-    LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+  stop_soon(running);
+  if (task != NULL) stop_soon(task);
 }
 
 /* ---- calls ---- */

@@ -25,7 +25,31 @@ const WaitKind lc_wait_stream = { wait_stream_listen, wait_stream_unlisten };
 
 static int wait_nothing (lua_State *L) { (void)L; return 0; }
 
+/* The main coroutine, if it is not `L` and has a hook: a signal handler does not know
+** which coroutine runs. */
+static lua_State *wait_hooked (lua_State *L) {
+  lua_State *first;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  first = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return first != L && lua_gethook(first) != NULL ? first : NULL;
+}
+
+/* `L` calls, under the hook of `other`. */
+static int wait_call_under (lua_State *L, lua_State *other) {
+  lua_Hook own = lua_gethook(L);
+  int mask = lua_gethookmask(L), count = lua_gethookcount(L), status;
+  lua_sethook(L, lua_gethook(other), lua_gethookmask(other),
+              lua_gethookcount(other));
+  lua_pushcfunction(L, wait_nothing);
+  status = lua_pcall(L, 0, 0, 0);
+  lua_sethook(L, own, mask, count);
+  return status;
+}
+
 void lc_wait_poke (lua_State *L) {
+  lua_State *hooked = wait_hooked(L);
+  if (hooked != NULL && wait_call_under(L, hooked) != LUA_OK) lua_error(L);
   lua_pushcfunction(L, wait_nothing);
   lua_call(L, 0, 0);
 }
@@ -42,7 +66,7 @@ static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
   woken = lc_home_help(home, &slice)
           || lc_park(&home->parker, slice, home->spin_ns);
   if (thing != NULL) kind->unlisten(thing, &n);
-  if (!woken) lc_wait_poke(L);
+  if (!woken || wait_hooked(L) != NULL) lc_wait_poke(L);
   lc_interrupt_check(lc_interrupt_here(), L);
   if (lc_home_has_news(home)) lc_home_warn(home, L);
 }

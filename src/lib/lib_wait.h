@@ -24,8 +24,8 @@ typedef struct WaitKind {
 /* The thing is a Stream; its consumer waits. */
 extern const WaitKind lc_wait_stream;
 
-/* A hook that was set while we slept (a signal handler's, Ctrl-C) fires in here:
-** raises what it raises. */
+/* A hook that was set while we slept (a signal handler's, Ctrl-C), on L or the main
+** coroutine, fires in here: raises what it raises. */
 void lc_wait_poke (lua_State *L);
 
 /* The fiber to suspend for a wait here; NULL: use lc_wait_block. */

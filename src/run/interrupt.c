@@ -157,6 +157,11 @@ void lc_interrupt_leave (Interrupt *before) { interrupt_self = before; }
 
 Interrupt *lc_interrupt_here (void) { return interrupt_self; }
 
+lua_State *lc_interrupt_running (void) {
+  Interrupt *it = interrupt_self;
+  return it != NULL ? it->deepest : NULL;
+}
+
 /* seq_cst: see the head. */
 static void interrupt_turn (Interrupt *it) {
   if (atomic_fetch_add_explicit(&it->turn, 1, memory_order_seq_cst) + 1 == 0)

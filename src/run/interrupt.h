@@ -103,6 +103,8 @@ Interrupt *lc_interrupt_enter (Interrupt *it);
 void lc_interrupt_leave (Interrupt *before);
 /* What this thread runs; NULL outside of workers. */
 Interrupt *lc_interrupt_here (void);
+/* The coroutine of it that runs now, or NULL. A signal handler may ask. */
+lua_State *lc_interrupt_running (void);
 
 /* Code of `what` runs, in `co`, instead of what is kept in *outer. */
 void lc_interrupt_begin (Interrupt *it, Turn *outer, const void *what,
