@@ -225,9 +225,10 @@ LACUS_API lacus_pool *lacus_pool_new (const lacus_pool_options *options,
 
 /*
 ** The pool takes no tasks from here on; what has not begun is dropped, what runs
-** is told to stop, and whoever waits in lacus_step_wait or lacus_submit comes back with LACUS_CLOSED.
-** Gives the number of tasks dropped; waits for nothing. Then let the threads end
-** that use the pool, and close it. Any thread; cannot fail.
+** is told to stop, and whoever waits in lacus_step_wait or lacus_submit comes back
+** with LACUS_CLOSED. Tasks that wait in slots, which nobody steps any more, are
+** cancelled at once. Gives the number of tasks dropped; waits for nothing. Then let
+** the threads end that use the pool, and close it. Any thread; cannot fail.
 **
 **   lacus_pool_stop(pool);  join_my_threads();  lacus_pool_close(pool);
 */
@@ -422,7 +423,8 @@ LACUS_API void lacus_future_free (lacus_future *f);
 ** something ran; 0 when nothing did; LACUS_CLOSED; LACUS_BUSY when another
 ** thread is in this slot; LACUS_MISUSE when there is no such slot.
 **
-** Any thread may step any slot, each slot one thread at a time. The task's
+** Any thread may step any slot, each slot one thread at a time. A task that waits
+** goes on in the slot it has begun in: that one must be stepped again. The task's
 ** callbacks and Lua code run on that thread. lacus_pool_close waits for whoever
 ** is inside, and closes the states itself. No thread of lacus
 ** runs tasks, but one that watches may be made when something is to be stopped.

@@ -712,6 +712,56 @@ static void test_a_slot_that_found_nothing_is_not_woken (void) {
   lacus_pool_close(p);
 }
 
+static void submit_sleeper (lacus_pool *p, lua_State *L, lacus_future **f) {
+  CHECK_INT(luaL_loadstring(L, "require 'lacus'.sleep(math.huge)"), LUA_OK);
+  CHECK_INT(lacus_submit(p, L, 0, NULL, NULL, f), LACUS_OK);
+}
+
+/* Nobody steps any more, but somebody may wait for one of them. */
+static void test_tasks_that_wait_in_slots_end_with_the_pool (void) {
+  lacus_pool *p = pool_with_slots(2);
+  lua_State *L = host_new();
+  lacus_future *f[4];
+  int i;
+  REQUIRE(p != NULL);
+  for (i = 0; i < 4; i++) {
+    submit_sleeper(p, L, &f[i]);
+    CHECK_INT(lacus_step(p, 1 + i % 2), 1);
+    CHECK_INT(lacus_future_state(f[i]), LACUS_RUNNING);
+  }
+  CHECK_INT(lacus_pool_stop(p), 0);
+  for (i = 0; i < 4; i++) {
+    CHECK_INT(lacus_future_state(f[i]), LACUS_CANCELLED);
+    CHECK_INT(lacus_future_wait(f[i], -1), 1);
+    lacus_future_free(f[i]);
+  }
+  CHECK_INT(lacus_pool_close(p), 4);
+  lua_close(L);
+}
+
+static int l_stop_pool (lua_State *L, void *data) {
+  (void)L;
+  lacus_pool_stop((lacus_pool *)data);
+  return 0;
+}
+
+static void test_tasks_that_wait_in_the_slot_that_stops_the_pool_end (void) {
+  lacus_pool *p = pool_with_slots(1);
+  lua_State *L = host_new();
+  lacus_future *f, *g;
+  REQUIRE(p != NULL);
+  submit_sleeper(p, L, &f);
+  lacus_submit_work(p, l_stop_pool, p, NULL, NULL, &g);
+  CHECK_INT(lacus_step(p, 1), 1);
+  CHECK_INT(lacus_step(p, 1), 1);
+  CHECK_INT(lacus_future_state(f), LACUS_CANCELLED);
+  CHECK_INT(lacus_step(p, 1), LACUS_CLOSED);
+  lacus_future_free(f);
+  lacus_future_free(g);
+  lacus_pool_close(p);
+  lua_close(L);
+}
+
 static void *step_one (void *ud) {
   Job *j = (Job *)ud;
   j->ran = lacus_step_wait(j->p, 1, -1);
@@ -772,6 +822,8 @@ int main (void) {
   RUN(test_a_slot_takes_one_thread_at_a_time);
   RUN(test_threads_of_the_host_are_the_pool);
   RUN(test_a_slot_that_found_nothing_is_not_woken);
+  RUN(test_tasks_that_wait_in_slots_end_with_the_pool);
+  RUN(test_tasks_that_wait_in_the_slot_that_stops_the_pool_end);
   RUN(test_a_slot_may_move_from_thread_to_thread);
   return check_end();
 }

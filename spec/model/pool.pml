@@ -14,8 +14,9 @@
 **           ended, without looking for tasks [lc_wait_block, lc_pool_help].
 ** HOME_TASK: a worker that finds nothing may run a task of an inlined pool of its
 ** home, until 2 has ended. STEPPED: workers without threads. One slot is stepped
-** again and again by somebody who waits in it; the other once, by somebody who does
-** not wait [lc_post_step]. SLEEPS: the last task of a CHAIN waits for what never comes.
+** again and again by somebody who waits in it; the other until there is nothing, by
+** somebody who does not wait, and again while a task waits in it [lc_post_step]; with STOP,
+** maybe not after the stop. SLEEPS: the last task of a CHAIN waits for what never comes.
 ** Then main closes the pool, or lets it go and its home ends [pool_forget,
 ** pool_resident_stop]; NO_GET: without waiting for a task. CANCEL: somebody cancels a task at any moment.
 ** STOP: the pool stops at any moment (init failed in a worker; lacus_pool_stop). NOMEM: a task
@@ -44,6 +45,8 @@
 **       it may be taken off to be woken while another one really sleeps.
 **   BUG_HELPS_WHEN_CALLED  ...or has been taken off just before.
 **   BUG_LEFT_ON_LIST a slot that was stepped in vain stays on the idle list.
+**   BUG_STOP_KEEPS_SLOTS, BUG_LEAVE_KEEPS_SLOT  a task that waited in a slot when the pool
+**       stopped ended when the pool was closed, which waits for who waits for it.
 **   BUG_EXPECT       pool_expect, taken back to zero, tells nobody.
 **
 ** Not modelled: fairness (LOOKS_FAIR), recycle, opening, lost workers (abandon.pml),
@@ -69,6 +72,7 @@
 ** @prove -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTEPPED
 ** @prove -DFLOOD -DTASKS=3 -DWORKERS=2 -DSTEPPED -DNO_GET
 ** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTEPPED -DSTOP
+** @prove -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTEPPED -DSTOP
 ** @catch -DFLOOD -DTASKS=2 -DWORKERS=1 -DBUG_IDLE_AFTER_LOOKING
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DBUG_READY_WAKES_NOBODY
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=2 -DBUG_LISTENS_TOO_LATE
@@ -78,7 +82,8 @@
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_QUEUES_WHEN_STOPPING
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_STOP_WAKES_NOBODY
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTOP -DBUG_KILL_TELLS_NOBODY
-** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTEPPED -DSTOP -DBUG_STOP_TELLS_NOBODY
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTEPPED -DSTOP -DBUG_STOP_KEEPS_SLOTS
+** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTEPPED -DSTOP -DBUG_LEAVE_KEEPS_SLOT
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DBUG_GONE_TELLS_NOBODY
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DBUG_DRAINED_GOES_ON
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DBUG_READY_FREED
@@ -264,6 +269,53 @@ inline submit (by, t, ok) {
 
 /* ---- stopping ---------------------------------------------------------------- */
 
+#ifdef STEPPED
+/* [lc_stop_forsake] */
+inline forsake (slot) {
+  i = 1;
+  do
+  :: i < N ->
+     if
+     :: suspended[i] && owner[i] == slot ->
+        end_state(i, CANCELLED, dropped);          /* [future_lost] */
+        if :: dropped -> expect_less() :: else fi;
+        dropped = 0
+     :: else
+     fi;
+     i++
+  :: else -> break
+  od;
+  i = 0
+}
+
+/* [lc_schedule_vacate] */
+inline vacate (slot) {
+  if
+  :: atomic { !stopping -> stepping[slot] = 0 }
+  :: stopping ->
+#ifndef BUG_LEAVE_KEEPS_SLOT
+     forsake(slot);
+#endif
+     atomic { stepping[slot] = 0; TELL }
+  fi
+}
+
+/* [sched_forsake_slots] */
+inline forsake_slots () {
+  slot = 0;
+  do
+  :: slot < WORKERS ->
+     if
+     :: atomic { !stepping[slot] -> stepping[slot] = 1 } vacate(slot)
+     :: else
+     fi;
+     slot++
+  :: else -> break
+  od;
+  slot = 0
+}
+#endif
+
 /* [lc_schedule_stop], [sched_take_all], [sched_drop_tasks] */
 inline lc_schedule_stop () {
   atomic {
@@ -290,11 +342,13 @@ inline lc_schedule_stop () {
     :: else -> break
     od;
 #endif
-#ifndef BUG_STOP_TELLS_NOBODY
     TELL;
-#endif
     i = 1
   };
+#if defined(STEPPED) && !defined(BUG_STOP_KEEPS_SLOTS)
+  forsake_slots();
+  i = 1;
+#endif
   do
   :: i < N ->
      if
@@ -459,16 +513,18 @@ inline enter_slot () {                             /* [post_enter] */
   atomic { if :: stopping -> goto out :: else -> stepping[me] = 1 fi }
 }
 
-inline leave_slot () {                             /* [post_leave] */
-  atomic {
-    stepping[me] = 0;
-    if :: stopping -> TELL :: else fi
-  }
-}
+/* A task waits here, and may go on [Fiber.task] */
+#define WAITS(t)  (suspended[t] && owner[t] == me)
+#define WAIT_HERE (WAITS(1) || WAITS(2) || WAITS(TASKS))
+#define READY(t)  (ready[t] && owner[t] == me)
+#define GO_ON     (READY(1) || READY(2) || READY(TASKS) || stopping)
 #endif
 
 proctype worker (byte me) {
   byte t, v = NOBODY, i, below;
+#ifdef STEPPED
+  byte slot;
+#endif
   bit ok, dropped;
 #ifdef STEPPED
   enter_slot();
@@ -514,8 +570,14 @@ again:
 #ifndef BUG_LEFT_ON_LIST
            leave_list();
 #endif
-           leave_slot();
-           goto out
+           vacate(me);
+           if
+           :: !WAIT_HERE -> goto out               /* nobody steps it any more */
+           :: else
+           fi;
+           GO_ON;
+           enter_slot();
+           goto again
         :: else
         fi;
 #endif
@@ -585,16 +647,19 @@ deliver:                                           /* [future_deliver], or [futu
   t = 0;
 ran:
 #ifdef STEPPED
-  leave_slot();                                    /* POST_RAN */
+  vacate(me);                                      /* POST_RAN */
 #ifdef STOP
-  if :: goto out :: skip fi;                       /* nobody steps it any more */
+  if
+  :: stopping -> goto out                          /* nobody steps it any more */
+  :: true
+  fi;
 #endif
   enter_slot();
 #endif
   goto again;
 closing:
 #ifdef STEPPED
-  leave_slot();                                    /* POST_CLOSED */
+  vacate(me);                                      /* POST_CLOSED */
 #else
   close_state(me);
   atomic {                                         /* [post_gone], [lc_watch_gone] */
@@ -612,6 +677,9 @@ out:
 
 active proctype main_thread () {
   byte i, v = NOBODY, w, t;
+#ifdef STEPPED
+  byte slot;
+#endif
   bit ok, dropped;
   atomic {
 #ifdef CHAIN
@@ -746,6 +814,9 @@ active proctype canceller () {
 #ifdef STOP
 active proctype stopper () {
   byte i;
+#ifdef STEPPED
+  byte slot;
+#endif
   bit dropped;
   lc_schedule_stop()
 }

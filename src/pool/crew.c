@@ -50,6 +50,11 @@ void lc_crew_stop (PoolWorker *pw, unsigned turn) {
   lc_unpark(&pw->w.parker);
 }
 
+void lc_crew_enter (PoolWorker *pw) {
+  pw->stepping = 1;
+  lc_thread_self(&pw->w.thread);
+}
+
 PoolWorker *lc_crew_pin (Pool *p, int i, const void *what) {
   PoolWorker *pw;
   lc_mutex_lock(&p->lock);

@@ -171,6 +171,9 @@ static inline int lc_crew_runs (const PoolWorker *pw) {
   return !pw->pool->stepped || pw->stepping;
 }
 
+/* A thread that steps it owns it from here on; lock held. */
+void lc_crew_enter (PoolWorker *pw);
+
 /*
 ** A worker of the pool with this number (from 1), with its thread; not in its
 ** place yet. NULL: *err is an errno. No lock held.

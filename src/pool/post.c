@@ -206,20 +206,9 @@ static PostStep post_enter (Pool *p, PoolWorker *pw) {
   lc_mutex_lock(&p->lock);
   if (p->stopping) step = POST_CLOSED;
   else if (pw->stepping) step = POST_BUSY;
-  else {
-    pw->stepping = 1;
-    lc_thread_self(&pw->w.thread);
-  }
+  else lc_crew_enter(pw);
   lc_mutex_unlock(&p->lock);
   return step;
-}
-
-/* The last touch of the pool by this thread is the unlock. */
-static void post_leave (Pool *p, PoolWorker *pw) {
-  lc_mutex_lock(&p->lock);
-  pw->stepping = 0;
-  if (p->stopping) lc_cond_broadcast(&p->changed);
-  lc_mutex_unlock(&p->lock);
 }
 
 /* The worker is on the idle list while it parks, so it is woken by who queues
@@ -252,7 +241,7 @@ PostStep lc_post_step (Pool *p, int slot, uint64_t deadline) {
   before = lc_interrupt_enter(&pw->w.interrupt);
   step = post_serve(p, pw, deadline);
   lc_interrupt_leave(before);
-  post_leave(p, pw);
+  lc_schedule_vacate(pw);
   return step;
 }
 
@@ -300,8 +289,7 @@ static void post_gone (Worker *w) {
 static void post_close_here (Pool *p, PoolWorker *pw) {
   Interrupt *before;
   lc_mutex_lock(&p->lock);
-  pw->stepping = 1;
-  lc_thread_self(&pw->w.thread);
+  lc_crew_enter(pw);
   lc_mutex_unlock(&p->lock);
   before = lc_interrupt_enter(&pw->w.interrupt);
   lc_worker_close(&pw->w);

@@ -49,6 +49,34 @@ static void sched_halt (Pool *p) {
   }
 }
 
+void lc_schedule_vacate (PoolWorker *pw) {
+  Pool *p = pw->pool;
+  lc_mutex_lock(&p->lock);
+  if (p->stopping) {
+    lc_mutex_unlock(&p->lock);
+    lc_stop_forsake(&pw->kit);
+    lc_mutex_lock(&p->lock);
+    lc_cond_broadcast(&p->changed);
+  }
+  pw->stepping = 0;
+  lc_mutex_unlock(&p->lock);
+}
+
+/* Who waits for a task that waits in a slot would wait for a step that nobody does any
+** more. */
+static void sched_forsake_slots (Pool *p) {
+  int i;
+  for (i = 0; p->stepped && i < p->nworkers; i++) {
+    PoolWorker *pw = p->workers[i];
+    int empty;
+    lc_mutex_lock(&p->lock);
+    empty = !pw->stepping;
+    if (empty) lc_crew_enter(pw);
+    lc_mutex_unlock(&p->lock);
+    if (empty) lc_schedule_vacate(pw);
+  }
+}
+
 size_t lc_schedule_stop (Pool *p, const char *why) {
   TaskList all;
   Stream *s;
@@ -70,6 +98,7 @@ size_t lc_schedule_stop (Pool *p, const char *why) {
   lc_mutex_lock(&p->streams_lock);
   for (s = p->streams; s != NULL; s = s->next) lc_stream_break(s);
   lc_mutex_unlock(&p->streams_lock);
+  sched_forsake_slots(p);
   return sched_drop_tasks(&all);
 }
 

@@ -50,6 +50,10 @@ void lc_schedule_tell_home (Pool *p);
 /* It has looked, found nothing, and does not wait: off the idle list. Owner thread. */
 void lc_schedule_leave (PoolWorker *pw);
 
+/* The thread that owns the slot leaves it. If the pool stops, what waits there is lost
+** first. The last touch of the pool is the unlock. */
+void lc_schedule_vacate (PoolWorker *pw);
+
 /*
 ** Pools without threads that tasks have opened run where their state does: one
 ** task of such a pool, off the idle list meanwhile, or a wake would go to a

@@ -57,6 +57,14 @@ void lc_stop_sweep (RunKit *kit) {
     if (lc_stop_is_cancelled((Run *)(void *)f)) f->waiter.wake(&f->waiter);
 }
 
+void lc_stop_forsake (RunKit *kit) {
+  Fiber *f;
+  for (f = kit->w->fibers.live; f != NULL; f = f->live) {
+    Sink *k = ((Run *)(void *)f)->in->sink;
+    if (lc_sink_kind(k)->lost != NULL) lc_sink_kind(k)->lost(k);
+  }
+}
+
 /* --- an abandoned worker ------------------------------------------------- */
 
 /* The items from `first` to `end` - 1 are lost. Guarded. */

@@ -53,6 +53,12 @@ void lc_stop_trace (Run *r, lua_State *L, lua_State *co);
 void lc_stop_sweep (RunKit *kit);
 
 /*
+** What waits in a slot of a pool that stops is lost: its state closes later, and nobody
+** resumes it until then. Who owns the worker; no lock held.
+*/
+void lc_stop_forsake (RunKit *kit);
+
+/*
 ** Answers for a worker that does not answer any more: what it has begun is
 ** lost; batches of what it has not go to *again, the caller's. 0 without memory: then
 ** some are not answered. Any thread.
