@@ -211,8 +211,80 @@ static void test_running_can_fail_at_every_allocation (void) {
   running(1);
 }
 
+/* --- waiting ------------------------------------------------------------------ */
+
+/* Each value is taken before the next is given: the task waits for that. */
+static const char yielding[] =
+  "got, right = '', { '123', '12m', '1m', 'm' } "
+  "results = pool:map({ 1 }, function() "
+  "  for k = 1, 3 do coroutine.yield(k) end end, { window = 1, on_error = 'return' }) "
+  "function poll() "
+  "  local i, ok, v = results:poll() "
+  "  if i then got = got .. (ok and v or 'm') return poll() end "
+  "  return ok ~= 'pending' "
+  "end";
+
+/* The second item waits for a future that ends when the first one's result is here. */
+static const char waiting[] =
+  "got, right = '', { 'rr', 'rm', 'mr', 'mm' } "
+  "future = pool:submit(function() require('lacus').sleep(math.huge) end) "
+  "results = pool:map({ 1, future }, function(x) "
+  "  if x ~= 1 then pcall(x.get, x) end return 1 end, { batch = 2, on_error = 'return' }) "
+  "function poll() "
+  "  local i, ok, v = results:poll() "
+  "  if i then future:cancel() got = got .. (ok and 'r' or 'm') return poll() end "
+  "  return ok ~= 'pending' "
+  "end";
+
+/* Until all is answered; *refused as above. 0 if nothing comes any more. */
+static int run_waits (Host *h, Refusing *r, long at, int *refused) {
+  for (;;) {
+    int ended, status;
+    host_eval(h->L, "poll()");
+    ended = lua_toboolean(h->L, -1);
+    lua_settop(h->L, 0);
+    if (ended) return 1;
+    refuse(r, at, 1);
+    status = lacus_step_wait(h->p, 1, 10);
+    *refused += r->counter.calls - r->begins >= at;
+    grant(r);
+    if (!CHECK_INT(status, 1)) return 0;
+  }
+}
+
+static void waits (const char *code) {
+  long at;
+  int refused = 1;
+  for (at = 1; refused > 0; at++) {
+    Refusing r;
+    Host h;
+    int ended;
+    if (!host_open(&h, &r)) return;
+    host_run(h.L, code);
+    refused = 0;
+    ended = run_waits(&h, &r, at, &refused);
+    if (ended)
+      host_run(h.L, "for _, may in ipairs(right) do if got == may then return end end "
+                    "error(got)");
+    if (ended && refused == 0) host_run(h.L, "assert(got == right[1])");
+    host_run(h.L, "results:close() results = nil future = nil "
+                  "collectgarbage() collectgarbage()");
+    host_close(&h, &r);
+    if (!ended) return;
+  }
+  CHECK(at > 3);
+}
+
+/* Without memory for another batch, what a task had given so far was kept until the task
+** was through: but it waited, for who wanted that. (make oom OOM=all: a hang.) */
+static void test_a_task_keeps_nothing_back_while_it_waits (void) {
+  waits(yielding);
+  waits(waiting);
+}
+
 int main (void) {
   RUN(test_submitting_can_fail_at_every_allocation);
   RUN(test_running_can_fail_at_every_allocation);
+  RUN(test_a_task_keeps_nothing_back_while_it_waits);
   return check_end();
 }

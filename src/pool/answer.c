@@ -71,13 +71,14 @@ void lc_answer_deliver (Run *r, Batch *b) {
 ** Sends what is ready before the run is through; keeps it if there is no
 ** memory for another batch with the room that is still needed.
 */
-void lc_answer_flush (Run *r) {
+int lc_answer_flush (Run *r) {
   Batch *b = r->out, *next;
-  if (b->n == 0) return;
+  if (b->n == 0) return 1;
   next = lc_answer_batch(r->kit, r->kit->w->mem, r->end - r->at);
-  if (next == NULL) return;
+  if (next == NULL) return 0;
   r->out = next;
   lc_answer_deliver(r, b);
+  return 1;
 }
 
 /* Room was reserved: never fails. */

@@ -22,9 +22,9 @@ void lc_answer_mark (Run *r);
 void lc_answer_hand_over (RunKit *kit, Sink *k, Batch *b);
 /* Sends `b`, which it takes over; the items before `at` are answered. */
 void lc_answer_deliver (Run *r, Batch *b);
-/* Sends what is ready before the run is through; keeps it if there is no
+/* Sends what is ready before the run is through; keeps it (0) if there is no
 ** memory for another batch with the room that is still needed. */
-void lc_answer_flush (Run *r);
+int lc_answer_flush (Run *r);
 
 /* An entry for the item, the last of its index. Room was reserved: never fails. */
 void lc_answer_add (Run *r, size_t record, EntryKind kind);

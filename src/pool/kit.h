@@ -40,7 +40,7 @@ typedef struct RunKit {
 enum { PHASE_DECODE, PHASE_CALL, PHASE_ENCODE, PHASE_FAULT };
 
 /* Why it is to stop. */
-enum { STOP_NOT, STOP_TIMEOUT, STOP_CANCEL, STOP_CLOSE };
+enum { STOP_NOT, STOP_TIMEOUT, STOP_MEMORY, STOP_CANCEL, STOP_CLOSE };
 
 /* A fiber that runs items of a batch. Its Lua stack: handler, function, call. */
 struct Run {

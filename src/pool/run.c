@@ -262,6 +262,7 @@ static int run_write_death (lua_State *L) {
 static const char *run_buried_kind (Run *r, int status) {
   lua_State *co = r->fiber.co;
   if (r->stop == STOP_TIMEOUT) return LC_FAULT_TIMEOUT;
+  if (r->stop == STOP_MEMORY) return LC_FAULT_MEMORY;
   return run_death_kind(r, status,
            status != LUA_YIELD && lua_type(co, -1) == LUA_TSTRING
              ? lua_tostring(co, -1) : NULL);
@@ -292,7 +293,8 @@ static void run_bury (Run *r, int status) {
     return;
   }
   if (r->again) r->attempt--;        /* it has not come to that one */
-  if (r->phase != PHASE_FAULT && lua_checkstack(L, 4)) {
+  if (r->phase != PHASE_FAULT && r->stop != STOP_MEMORY
+      && lua_checkstack(L, 4)) {
     lua_pushcfunction(L, run_write_death);
     lua_pushlightuserdata(L, r);
     lua_pushinteger(L, status);
@@ -392,9 +394,10 @@ static void run_kill (Run *r) {
 
 /*
 ** The task at `at` waits: another fiber goes on with those behind it, and
-** what is finished goes. Without memory they fail, in the room they have.
+** what is finished goes. Without memory they fail, in the room they have; and if even
+** that cannot go (0), the task must not wait, for it may do so for who wants it.
 */
-static void run_split (Run *r) {
+static int run_split (Run *r) {
   Fibers *fs = r->fiber.fs;
   size_t from = r->at + 1;
   Run *rest;
@@ -412,7 +415,7 @@ static void run_split (Run *r) {
       r->end = from;
     }
   }
-  lc_answer_flush(r);
+  return lc_answer_flush(r);
 }
 
 static int run_resume (Run *r) {
@@ -453,6 +456,13 @@ static int run_ends_parked (Run *r) {
   return 0;
 }
 
+/* It waits, but there is no memory for that: its item fails. */
+static void run_starve (Run *r) {
+  r->stop = STOP_MEMORY;
+  lc_fiber_unpark(&r->fiber);
+  run_bury(r, LUA_YIELD);
+}
+
 /* Starts or goes on, until its items are done or it waits. (A coroutine is not started
 ** for none: that may fail, and then of which item?) */
 static void run_on (Run *r) {
@@ -475,8 +485,8 @@ static void run_on (Run *r) {
       return;
     }
     if (status == LUA_YIELD && parking) {
-      run_split(r);
-      if (!lc_stop_is_cancelled(r) && lc_fiber_park(&r->fiber)) return;
+      if (!run_split(r)) run_starve(r);
+      else if (!lc_stop_is_cancelled(r) && lc_fiber_park(&r->fiber)) return;
     }
     else run_bury(r, status);
   }
