@@ -56,34 +56,53 @@ static int border_receive (lua_State *L, Codec *c, Message *m) {
   return n;
 }
 
-/* In the away state: upvalue 1 the border; receives, calls, sends. */
+typedef struct Trip {
+  Border *b;
+  Message m;         /* its own: values may start another while they are sent */
+  int call;
+} Trip;
+
+/* In the away state: receives, calls, sends. */
 static int border_serve (lua_State *L) {
-  Border *b = border_of(L);
-  int call = lua_toboolean(L, 1);
+  Trip *t = (Trip *)lua_touserdata(L, 1);
   lua_settop(L, 0);
-  border_receive(L, b->ac, &b->m);
-  lc_message_clear(&b->m, 1 << 20);
-  if (call) lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  border_send(L, b->ac, &b->m, 1);
+  border_receive(L, t->b->ac, &t->m);
+  lc_message_clear(&t->m, 1 << 20);
+  if (t->call) lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  border_send(L, t->b->ac, &t->m, 1);
   return 0;
 }
 
-static int border_trip (lua_State *L, int call) {
-  Border *b = border_of(L);
-  lua_State *A = b->away;
-  lc_message_clear(&b->m, 1 << 20);
-  border_send(L, b->hc, &b->m, 1);
-  lua_settop(A, 0);
-  lua_pushlightuserdata(A, b);
-  lua_pushcclosure(A, border_serve, 1);
-  lua_pushboolean(A, call);
+static int border_there (lua_State *L) {
+  Trip *t = (Trip *)lua_touserdata(L, 1);
+  lua_State *A = t->b->away;
+  lua_remove(L, 1);
+  border_send(L, t->b->hc, &t->m, 1);
+  lua_pushcfunction(A, border_serve);
+  lua_pushlightuserdata(A, t);
   if (lua_pcall(A, 1, 0, 0) != LUA_OK) {
     lua_pushfstring(L, "there: %s", luaL_tolstring(A, -1, NULL));
-    lua_settop(A, 0);
+    lua_pop(A, 2);
     return lua_error(L);
   }
   lua_settop(L, 0);
-  return border_receive(L, b->hc, &b->m);
+  return border_receive(L, t->b->hc, &t->m);
+}
+
+static int border_trip (lua_State *L, int call) {
+  Trip t;
+  int status;
+  t.b = border_of(L);
+  t.call = call;
+  lc_message_init(&t.m, &t.b->mem);
+  lua_pushcfunction(L, border_there);
+  lua_insert(L, 1);
+  lua_pushlightuserdata(L, &t);
+  lua_insert(L, 2);
+  status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  lc_message_drop(&t.m);
+  if (status != LUA_OK) return lua_error(L);
+  return lua_gettop(L);
 }
 
 static int l_border_copy (lua_State *L) { return border_trip(L, 0); }

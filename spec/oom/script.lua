@@ -51,7 +51,9 @@ local parts = {
     pcall(pool.submit, pool, print, coroutine.create(print))
     local bad = setmetatable({}, { __transfer = function() error "no" end })
     assert(not pcall(pool.map, pool, { 1 }, function() return bad end))
-    assert(not pcall(pool.map, pool, function() coroutine.yield(function() return bad end) end))
+    assert(not pcall(function()
+      return pool:map(function() coroutine.yield(function() return bad end) end):collect()
+    end))
     local ok, err = pcall(function() return pool:submit(function() return coroutine.create(print) end):get() end)
     assert(not ok and err ~= nil)
   end,

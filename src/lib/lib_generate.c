@@ -71,10 +71,22 @@ static void rem_refuse (lua_State *L) {
              lua_tostring(L, -1));
 }
 
-/* It answers the pending yield. */
+/* Protected: (remote, values): the result of lc_encode, and what it pushed. */
+static int rem_encode (lua_State *L) {
+  Remote *g = (Remote *)lua_touserdata(L, 1);
+  Message *words = lc_dialogue_words(g->s->sink.dialogue);
+  int n = lua_gettop(L) - 1;
+  EncodeResult result = lc_encode(L, g->home->codec, words, 2, n);
+  lua_pushinteger(L, result);
+  lua_replace(L, n + 1);
+  return lua_gettop(L) - n;
+}
+
+/* It answers the pending yield. What values do when they are sent (__transfer, __gc)
+** must not come back here, so it is running meanwhile. */
 static void rem_send (lua_State *L, Generator *gen, int first) {
   Remote *g = (Remote *)(void *)gen;
-  Message *words;
+  int n = lua_gettop(L) - first + 1, status;
   if (g->ahead)
     luaL_error(L, "cannot send to a worker's generator that runs ahead: after "
                   "its first item it was asked with next, or by a loop (send "
@@ -83,9 +95,14 @@ static void rem_send (lua_State *L, Generator *gen, int first) {
     luaL_error(L, "cannot send: the item asked for before has not been taken");
   lc_codec_begin(L, g->home->codec);
   lc_sandbox_address(L, g->home, g->pool);
-  words = lc_dialogue_words(g->s->sink.dialogue);
-  switch (lc_encode(L, g->home->codec, words, first,
-                    lua_gettop(L) - first + 1)) {
+  lua_pushcfunction(L, rem_encode);
+  lua_pushlightuserdata(L, g);
+  lua_rotate(L, first, 2);
+  gen->state = GEN_RUNNING;
+  status = lua_pcall(L, n + 1, LUA_MULTRET, 0);
+  gen->state = GEN_SUSPENDED;
+  if (status != LUA_OK) lua_error(L);
+  switch ((EncodeResult)lua_tointeger(L, first)) {
     case LC_ENCODED: break;
     case LC_REFUSED: rem_refuse(L); return;
     case LC_NOMEM: luaL_error(L, "not enough memory"); return;

@@ -50,8 +50,8 @@ static void map_refusal (lua_State *L, uint64_t index, int skipped) {
   lua_settop(L, at);
 }
 
-/* The item cannot be sent: it fails alone. The message is on top. */
-static void map_fail_item (lua_State *L, Results *r, int first, int n) {
+/* The item cannot be sent: it fails alone. The message is on top. 0 without memory. */
+static int map_fail_item (lua_State *L, Results *r, int first, int n) {
   Batch *b = lc_stream_spare(r->s);
   int at = lua_gettop(L);
   int ok = b != NULL;
@@ -65,7 +65,7 @@ static void map_fail_item (lua_State *L, Results *r, int first, int n) {
     ok = ok && lc_stream_put_failed(r->s, b);
     if (!ok) lc_batch_free(b);
   }
-  if (!ok) luaL_error(L, "not enough memory");
+  return ok;
 }
 
 /* Pushes the table of calls that were sent. */
@@ -107,10 +107,12 @@ static int map_is_call (lua_State *L, int idx) {
              && strchr(lua_tostring(L, idx), '.') != NULL);
 }
 
-/* The item's `n` values are on top; leaves the stack anyhow. */
-static void map_put (lua_State *L, Results *r, int n) {
+/* The item's `n` values are on top; leaves the stack anyhow. 0 without memory; -1 if
+** `quick`, and that does not do. */
+static int map_put (lua_State *L, Results *r, int n, int quick) {
   int first = lua_gettop(L) - n + 1, skipped = 0;
   Call *call = r->call;
+  EncodeResult result;
   EntryForm form;
   Batch *b;
   size_t at;
@@ -120,39 +122,85 @@ static void map_put (lua_State *L, Results *r, int n) {
                          "and its arguments expected, got %s",
                       (LUAI_UACINT)(r->s->pulled + 1),
                       n == 0 ? "nothing" : luaL_typename(L, first));
-      map_fail_item(L, r, first, n);
-      return;
+      return map_fail_item(L, r, first, n);
     }
     call = map_find_call(L, r, first);
     skipped = call != NULL;
     lua_settop(L, first + n - 1);
   }
   b = lc_stream_open_batch(r->s);
-  if (b == NULL) luaL_error(L, "not enough memory");
+  if (b == NULL) return 0;
   if (n - skipped == 1
-      && (form = lc_entry_form(L, first + skipped)) != FORM_RECORD) {
-    if (!lc_stream_put_value(r->s, L, form, first + skipped, call))
-      luaL_error(L, "not enough memory");
-    return;
-  }
+      && (form = lc_entry_form(L, first + skipped)) != FORM_RECORD)
+    return lc_stream_put_value(r->s, L, form, first + skipped, call);
   at = b->msg.len;
   lc_sandbox_address(L, r->home, r->pool);
-  switch (lc_encode(L, r->home->codec, &b->msg, first + skipped,
-                    n - skipped)) {
+  if (!quick)
+    result = lc_encode(L, r->home->codec, &b->msg, first + skipped, n - skipped);
+  else if (!lc_encode_quick(L, r->home->codec, &b->msg, first, n, &result))
+    return -1;
+  switch (result) {
     case LC_ENCODED:
-      if (!lc_stream_put(r->s, at, call)) {
-        b->msg.len = at;
-        luaL_error(L, "not enough memory");
-      }
-      break;
+      if (lc_stream_put(r->s, at, call)) return 1;
+      b->msg.len = at;
+      return 0;
     case LC_REFUSED:
       map_refusal(L, r->s->pulled + 1, skipped);
-      map_fail_item(L, r, first, n);
-      break;
-    case LC_NOMEM:
-      luaL_error(L, "not enough memory");
-      break;
+      return map_fail_item(L, r, first, n);
+    default:
+      return 0;
   }
+}
+
+/* Protected: (the handle, the item's values). */
+static int map_put_protected (lua_State *L) {
+  Results *r = (Results *)lua_touserdata(L, 1);
+  lua_pushboolean(L, map_put(L, r, lua_gettop(L) - 1, 0));
+  return 1;
+}
+
+/* Protected: (the handle, the item's values, what a __transfer has raised). */
+static int map_fail_protected (lua_State *L) {
+  Results *r = (Results *)lua_touserdata(L, 1);
+  int n = lua_gettop(L) - 2;
+  const char *what = lua_tostring(L, -1);
+  if (what == NULL)
+    what = lua_pushfstring(L, "(error object is a %s value)",
+                           luaL_typename(L, -1));
+  lua_pushfstring(L, "map: item %I: cannot send it: %s",
+                  (LUAI_UACINT)(r->s->pulled + 1), what);
+  lua_pushboolean(L, map_fail_item(L, r, 2, n));
+  return 1;
+}
+
+/* Calls `f` with the `n` values from `first` on. What they do when they are sent
+** (__transfer, __gc) must not come to the batch that they go into, or end the map. */
+static int map_guard (lua_State *L, Results *r, lua_CFunction f, int first,
+                      int n) {
+  int i, status;
+  luaL_checkstack(L, n + 2, NULL);
+  lua_pushcfunction(L, f);
+  lua_pushvalue(L, 1);
+  for (i = 0; i < n; i++) lua_pushvalue(L, first + i);
+  r->inside = INSIDE_ITEM;
+  status = lua_pcall(L, n + 1, 1, 0);
+  r->inside = INSIDE_NOTHING;
+  return status;
+}
+
+static void map_put_item (lua_State *L, Results *r, int n) {
+  int first = lua_gettop(L) - n + 1, ok = -1;
+  if (r->call != NULL) ok = map_put(L, r, n, 1);
+  if (ok < 0) {
+    int status;
+    lc_sandbox_address(L, r->home, r->pool);      /* raises at the caller's line */
+    status = map_guard(L, r, map_put_protected, first, n);
+    if (status == LUA_ERRRUN)                     /* a __transfer: so it fails */
+      status = map_guard(L, r, map_fail_protected, first, n + 1);
+    if (status != LUA_OK) lua_error(L);
+    ok = lua_toboolean(L, -1);
+  }
+  if (!ok) luaL_error(L, "not enough memory");
 }
 
 /* A range gives a batch of its items at once: 1; 0: it is none, or has ended. */
@@ -172,11 +220,11 @@ static int map_put_range (lua_State *L, Results *r, size_t most) {
 ** first time: see lc_source_again. */
 static int map_pull (lua_State *L, Results *r, int idx, int first) {
   int n;
-  r->pulling = 1;
+  r->inside = INSIDE_SOURCE;
   n = first ? lc_source_try(L, idx) : lc_source_again(L, idx, r->source);
-  r->pulling = 0;
+  r->inside = INSIDE_NOTHING;
   if (n >= 0) {
-    map_put(L, r, n);
+    map_put_item(L, r, n);
     lua_settop(L, idx);
   }
   return n;

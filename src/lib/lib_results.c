@@ -17,21 +17,34 @@ static Results *res_check (lua_State *L) {
 
 /* --- results ------------------------------------------------------------ */
 
+/* What values do when they are received (__transfer) must not come back here. */
 static int res_decode_protected (lua_State *L) {
   Results *r = (Results *)lua_touserdata(L, 1);
   const Batch *b = (const Batch *)lua_touserdata(L, 2);
   const Entry *e = (const Entry *)lua_touserdata(L, 3);
   lua_settop(L, 0);
-  return lc_entry_push(L, r->home->codec, &b->msg, e);
+  if (e->kind == ENTRY_VALUES)
+    return lc_entry_push(L, r->home->codec, &b->msg, e);
+  lc_lib_push_error(L, r->home->codec, e, &b->msg);
+  return 1;
+}
+
+/* Protected: (what a decode has raised, index of the item). */
+static int res_unreceived (lua_State *L) {
+  lua_Integer index = lua_tointeger(L, 2);
+  lua_pushfstring(L, "map: result of item %I cannot be received: %s",
+                  (LUAI_UACINT)index, lua_tostring(L, 1));
+  lc_lib_make_error(L, LC_FAULT_TRANSFER, (uint64_t)index);
+  return 1;
 }
 
 /*
-** Pushes what a task gave. A decode that raises (a module is missing on this
-** side) is a failure of that item alone: 0, and the error object is pushed.
+** Pushes what a task gave: values, or (0) an error object. A decode that raises (a
+** module is missing on this side) is a failure of that item alone.
 */
-static int res_push_values (lua_State *L, Results *r, const Entry *e,
-                            const Batch *b) {
-  if (e->form != FORM_RECORD) {
+static int res_push (lua_State *L, Results *r, const Entry *e, const Batch *b) {
+  int received, status;
+  if (e->kind == ENTRY_VALUES && e->form != FORM_RECORD) {
     lc_entry_value(L, e);
     return 1;
   }
@@ -39,12 +52,18 @@ static int res_push_values (lua_State *L, Results *r, const Entry *e,
   lua_pushlightuserdata(L, r);
   lua_pushlightuserdata(L, (void *)b);
   lua_pushlightuserdata(L, (void *)e);
-  if (lua_pcall(L, 3, LUA_MULTRET, 0) == LUA_OK) return 1;
-  lua_pushfstring(L, "map: result of item %I cannot be received: %s",
-                  (LUAI_UACINT)e->index, lua_tostring(L, -1));
-  lua_remove(L, -2);
-  lc_lib_make_error(L, LC_FAULT_TRANSFER, e->index);
-  return 0;
+  r->inside = INSIDE_RESULT;
+  status = lua_pcall(L, 3, LUA_MULTRET, 0);
+  received = status == LUA_OK;
+  if (!received) {
+    lua_pushcfunction(L, res_unreceived);
+    lua_insert(L, -2);
+    lua_pushinteger(L, (lua_Integer)e->index);
+    status = lua_pcall(L, 2, 1, 0);
+  }
+  r->inside = INSIDE_NOTHING;
+  if (status != LUA_OK) lua_error(L);
+  return received && e->kind == ENTRY_VALUES;
 }
 
 /*
@@ -52,18 +71,13 @@ static int res_push_values (lua_State *L, Results *r, const Entry *e,
 ** of values, 0 for nothing (an end without values, or a skipped failure).
 */
 static int res_take (lua_State *L, Results *r) {
-  int top = lua_gettop(L), ok = 1;
+  int top = lua_gettop(L);
   Batch *b;
   Entry *e = lc_stream_take(r->s, &b);
   if (e->kind == ENTRY_END) return 0;
   lua_pushinteger(L, (lua_Integer)e->index);
   if (r->on_error == ONERROR_RETURN) lua_pushboolean(L, 1);
-  if (e->kind == ENTRY_VALUES) ok = res_push_values(L, r, e, b);
-  else {
-    ok = 0;
-    lc_lib_push_error(L, r->home->codec, e, &b->msg);
-  }
-  if (!ok) {
+  if (!res_push(L, r, e, b)) {
     if (r->on_error == ONERROR_RAISE) lc_lib_raise(L, 1);
     if (r->on_error == ONERROR_SKIP) {
       lua_settop(L, top);
@@ -89,9 +103,10 @@ static int res_end (lua_State *L, Results *r) {
 }
 
 static int res_broken (lua_State *L, Results *r) {
-  if (lc_pool_alive(r->pool, L)) lua_pushliteral(L, "the pool is closed");
-  lc_lib_make_error(L, LC_FAULT_ERROR, r->s->handed + 1);
+  uint64_t index = r->s->handed + 1;
   r->ended = 1;
+  if (lc_pool_alive(r->pool, L)) lua_pushliteral(L, "the pool is closed");
+  lc_lib_make_error(L, LC_FAULT_ERROR, index);
   return lc_lib_raise(L, 1);
 }
 
@@ -111,9 +126,14 @@ static int res_expired (lua_State *L, Results *r) {
   return lc_lib_raise(L, 1);
 }
 
+static const char *const res_inside[] = {
+  "", "inside their own source", "while one of their items is sent",
+  "while one of them is received"
+};
+
 static int res_may_step (lua_State *L, Results *r) {
-  if (r->pulling)
-    return luaL_error(L, "results asked for inside their own source");
+  if (r->inside)
+    return luaL_error(L, "results asked for %s", res_inside[r->inside]);
   if (r->waiting)
     return luaL_error(L, "results asked for while a coroutine waits for them");
   if (r->s == NULL && !r->ended)
@@ -155,6 +175,22 @@ static void res_forget (Fiber *f, void *what) {
   if (r->s != NULL) lc_stream_unlisten(r->s);
 }
 
+/* Other tasks may run on top of a wait: they must not wait for the same, or end it. */
+static int res_listen (void *thing, WaitNode *n) {
+  Results *r = (Results *)thing;
+  r->waiting = lc_stream_listen(r->s, n->waiter);
+  return r->waiting;
+}
+
+static void res_unlisten (void *thing, WaitNode *n) {
+  Results *r = (Results *)thing;
+  (void)n;
+  r->waiting = 0;
+  lc_stream_unlisten(r->s);
+}
+
+static const WaitKind res_wait = { res_listen, res_unlisten };
+
 /*
 ** The next result. Only the handle is on the stack. Does not return where it
 ** suspends its task: then res_resume comes back to it.
@@ -189,7 +225,10 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
           return res_give(L, r, mode, -1);
         if (r->s->until != 0 && r->s->until < until) until = r->s->until;
         f = lc_wait_fiber(r->home, L);
-        if (f == NULL) lc_wait_block(L, r->home, &lc_wait_stream, r->s, until);
+        if (f == NULL) {
+          lc_wait_block(L, r->home, &res_wait, r, until);
+          if (!res_may_step(L, r)) return res_give(L, r, mode, 0);
+        }
         else if (lc_stream_listen(r->s, &f->waiter)) {
           r->waiting = 1;
           return lc_fiber_suspend(L, f, until, res_forget, r,
@@ -225,7 +264,7 @@ static int res_method (lua_State *L, ResMode mode, uint64_t deadline) {
 */
 static int res_quick (lua_State *L, Results *r) {
   const Entry *e;
-  if (r->s == NULL || r->pulling || r->waiting || r->ended
+  if (r->s == NULL || r->inside || r->waiting || r->ended
       || r->limit != LC_NEVER || r->on_error == ONERROR_RETURN
       || (e = lc_stream_next(r->s)) == NULL) return 0;
   lua_pushinteger(L, (lua_Integer)e->index);
@@ -312,8 +351,8 @@ static void res_close_source (lua_State *L) {
 static int l_res_close (lua_State *L) {
   Results *r = res_check(L);
   size_t left;
-  if (r->pulling)
-    return luaL_error(L, "results closed inside their own source");
+  if (r->inside)
+    return luaL_error(L, "results closed %s", res_inside[r->inside]);
   if (r->waiting)
     return luaL_error(L, "results closed while a coroutine waits for them");
   left = res_drop(r);

@@ -28,11 +28,14 @@ static int wait_nothing (lua_State *L) { (void)L; return 0; }
 /* The main coroutine, if it is not `L` and has a hook: a signal handler does not know
 ** which coroutine runs. */
 static lua_State *wait_hooked (lua_State *L) {
+  int is_main = lua_pushthread(L);
   lua_State *first;
+  lua_pop(L, 1);
+  if (is_main) return NULL;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   first = lua_tothread(L, -1);
   lua_pop(L, 1);
-  return first != L && lua_gethook(first) != NULL ? first : NULL;
+  return lua_gethook(first) != NULL ? first : NULL;
 }
 
 /* `L` calls, under the hook of `other`. */

@@ -16,6 +16,11 @@
 ** the source. */
 enum { UV_SOURCE = 1, UV_CALLS, UV_ERROR, UV_COUNT = UV_ERROR };
 
+/* Where scripts' code runs that must not come to the stream or end it. */
+typedef enum Inside {
+  INSIDE_NOTHING, INSIDE_SOURCE, INSIDE_ITEM, INSIDE_RESULT
+} Inside;
+
 /* Its address is in every handle, and nowhere else. */
 extern const char lc_results_mark;
 
@@ -29,7 +34,7 @@ typedef struct Results {
   Generator *source;    /* in UV_SOURCE */
   OnError on_error;
   int ncalls;
-  int pulling;          /* inside the source: no other step, no close */
+  Inside inside;        /* something: no other step, no close */
   int waiting;          /* a task waits in here: likewise */
   uint64_t deadline;    /* of that wait */
   uint64_t limit;       /* of the whole map... */

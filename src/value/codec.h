@@ -79,15 +79,22 @@ typedef enum EncodeResult {
 **   3. string: what it is, with its article: "a coroutine", "a FILE* handle".
 ** May raise a Lua error (memory, or an error inside a __transfer
 ** metamethod): `m` is then as it was too.
+** Scripts' code may run in it (__transfer, __gc), which must not come to `m`: the
+** caller sees to that.
 */
 EncodeResult lc_encode (lua_State *L, Codec *c, Message *m, int first, int n);
+/* Likewise, if that needs no code of scripts and raises nothing: most values are so. 0:
+** it does, and `m` is as it was. */
+int lc_encode_quick (lua_State *L, Codec *c, Message *m, int first, int n,
+                     EncodeResult *result);
 
 /*
 ** Pushes the values of the record at *pos, moves *pos behind it, and gives
 ** their number. Raises a Lua error (a string or what `require` or a
 ** __transfer function raised) when a module is missing, a function does not
 ** load, memory runs out or the bytes are not a record: so call it protected.
-** It makes room on the stack itself. `m` stays the caller's, unchanged.
+** It makes room on the stack itself. `m` stays the caller's, unchanged: scripts'
+** code may run in it, which must not come to `m` either.
 */
 int lc_decode (lua_State *L, Codec *c, const Message *m, size_t *pos);
 

@@ -248,26 +248,73 @@ static int rec_issimple (lua_State *L, int first, int n) {
   return 1;
 }
 
+static int rec_begin (Enc *e, lua_State *L, Codec *c, Message *m, int n) {
+  int unsealed = c->unsealed;
+  c->unsealed = 0;
+  if (!rec_open(e, L, c, m)) return 0;
+  e->n = n;
+  e->sealed = c->sealed && !unsealed;
+  return 1;
+}
+
+static EncStatus rec_plain (Enc *e, int first) {
+  int top = lua_gettop(e->L);
+  EncStatus st;
+  e->first = first;
+  st = rec_record(e);
+  lua_settop(e->L, top);
+  return st;
+}
+
+static EncodeResult rec_end (Enc *e, EncStatus st) {
+  e->c->eager = e->need;
+  if (st == ENC_OK) e->m->len = lc_enc_at(e);
+  rec_close(e, st != ENC_OK);
+  return st == ENC_OK ? LC_ENCODED : st == ENC_REFUSED ? LC_REFUSED : LC_NOMEM;
+}
+
+static void rec_limit (Codec *c, Message *m) {
+  m->most = c->mem->limit != 0 ? m->len + c->mem->limit : 0;
+}
+
+static EncodeResult rec_scalars (lua_State *L, Codec *c, Message *m, int first,
+                                 int n) {
+  c->unsealed = 0;
+  return rec_simple(L, m, first, n);
+}
+
 EncodeResult lc_encode (lua_State *L, Codec *c, Message *m, int first, int n) {
   Enc e;
   EncStatus st = ENC_AGAIN;
-  int sealed = c->sealed && !c->unsealed;
-  c->unsealed = 0;
-  m->most = c->mem->limit != 0 ? m->len + c->mem->limit : 0;
-  if (rec_issimple(L, first, n)) return rec_simple(L, m, first, n);
-  if (!rec_open(&e, L, c, m)) return LC_NOMEM;
-  e.n = n;
-  e.sealed = sealed;
-  if (c->eager == ENC_PLAIN) {
-    int top = lua_gettop(L);
-    e.first = first;
-    st = rec_record(&e);
-    lua_settop(L, top);
-  }
+  rec_limit(c, m);
+  if (rec_issimple(L, first, n)) return rec_scalars(L, c, m, first, n);
+  if (!rec_begin(&e, L, c, m, n)) return LC_NOMEM;
+  if (c->eager == ENC_PLAIN) st = rec_plain(&e, first);
   else e.mode = c->eager;
   if (st == ENC_AGAIN) st = rec_safely(&e, L, first);
+  return rec_end(&e, st);
+}
+
+int lc_encode_quick (lua_State *L, Codec *c, Message *m, int first, int n,
+                     EncodeResult *result) {
+  Enc e;
+  EncStatus st;
+  int unsealed = c->unsealed;
+  rec_limit(c, m);
+  if (rec_issimple(L, first, n)) {
+    *result = rec_scalars(L, c, m, first, n);
+    return 1;
+  }
+  if (c->eager != ENC_PLAIN) return 0;
+  *result = LC_NOMEM;
+  if (!rec_begin(&e, L, c, m, n)) return 1;
+  st = rec_plain(&e, first);
+  if (st != ENC_AGAIN) {
+    *result = rec_end(&e, st);
+    return 1;
+  }
   c->eager = e.need;
-  if (st == ENC_OK) m->len = lc_enc_at(&e);
-  rec_close(&e, st != ENC_OK);
-  return st == ENC_OK ? LC_ENCODED : st == ENC_REFUSED ? LC_REFUSED : LC_NOMEM;
+  c->unsealed = unsealed;
+  rec_close(&e, 1);
+  return 0;
 }
