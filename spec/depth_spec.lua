@@ -81,11 +81,15 @@ local deep = {
 
 local after = load "local function f(i) return i == 0 and 42 or f(i - 1) end return (f(10000))"
 
-for _, n in ipairs { 1, 0 } do
-  describe(n == 1 and "in a worker" or "without threads", function()
+for where, options in pairs {
+  ["in a worker"] = { workers = 1 },
+  ["in a worker with the smallest stack #noasan #notsan"] = { workers = 1, stack = 2^19 },
+  ["without threads"] = { workers = 0 },
+} do
+  describe(where, function()
     local pool
 
-    setup(function() pool = lacus.pool(n) end)
+    setup(function() pool = lacus.pool(options) end)
     teardown(function() pool:close() end)
 
     for name, case in pairs(deep) do

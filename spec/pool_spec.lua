@@ -262,6 +262,14 @@ describe("lacus.pool refuses, at the caller's line,", function()
     fails.here("unknown option '1'", function() lacus.pool { 2 } end)
   end)
 
+  it("a stack that is none, or too small for Lua", function()
+    for _, n in ipairs { 0, -1, 2^19 - 1, 2^20 + 0.5, "1M", math.maxinteger } do
+      fails.here("option 'stack' must be a number of bytes, at least 524288, got " .. fails.plain(n),
+        function() lacus.pool { stack = n } end)
+    end
+    lacus.pool { workers = 1, stack = 2^20 }:close()
+  end)
+
   it("options of the wrong type", function()
     fails.here("option 'name' must be a string", function() lacus.pool { name = 1 } end)
     fails.here("option 'name' must have at most 23 bytes", function() lacus.pool { name = ("n"):rep(24) } end)

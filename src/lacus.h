@@ -146,9 +146,9 @@ typedef struct lacus_pool_options {
   int slots;            /* > 0: no threads: lacus_step runs tasks, in so many
                         ** states; `workers` must be 0 then */
   const char *name;     /* "worker"; at most 23 bytes. Workers are name-1... */
-  size_t stack;         /* of a thread, in bytes; 0: the system's default. At
-                        ** least 512 KiB: Lua allows 200 nested C calls, and
-                        ** those of string.gsub take that much */
+  size_t stack;         /* of a thread, in bytes; 0: 2 MiB. At least 512 KiB: Lua
+                        ** allows 200 nested C calls, and those of
+                        ** string.gsub take that much */
   size_t backlog;       /* tasks submitted from C that have not ended, at most;
                         ** 0: no limit. See lacus_submit */
   double linger;        /* seconds that lacus_pool_close waits for what was

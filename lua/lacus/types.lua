@@ -125,6 +125,8 @@ function lacus.pool(options) end
 ---  included; a task that goes over fails with kind "memory". A state that is left
 ---  with too little room is replaced. In a task, default: that of its own worker;
 ---  else none
+---@field stack? integer bytes of a worker's C stack, for C modules that nest deeply; at least
+---  524288, which holds all the nested calls that Lua allows. Default: 2 MiB
 ---@field seed? integer task i has the `math.random` that follows
 ---  `math.randomseed(seed, i)`, whatever the number of workers, the batches, and
 ---  what else runs. `i` is the item's place in the source of its map; for `submit`

@@ -15,7 +15,6 @@
 
 #define WORKERS_AT_MOST 1024
 /* LUAI_MAXCCALLS calls of string.gsub within each other need 410 KiB. */
-#define STACK_AT_LEAST (512 * 1024)
 #define GRACE_NS 2000000000u
 
 const char *lacus_version (void) { return LACUS_VERSION; }
@@ -63,7 +62,7 @@ static const char *opt_wrong (const lacus_pool_options *o) {
     return "options: 'slots' must be from 0 to 1024";
   if (o->slots > 0 && o->workers > 0)
     return "options: a pool with 'slots' has no 'workers'";
-  if (o->stack != 0 && o->stack < STACK_AT_LEAST)
+  if (o->stack != 0 && o->stack < LC_STACK_LEAST)
     return "options: 'stack' must be 524288 bytes at least";
   if (o->name != NULL && strlen(o->name) > LC_POOL_NAME)
     return "options: 'name' must have at most 23 bytes";

@@ -71,6 +71,16 @@ static size_t pl_memory (lua_State *L, int idx) {
   return (size_t)n;
 }
 
+static size_t pl_stack (lua_State *L, int idx) {
+  lua_Integer n;
+  if (!lc_option_integer(L, idx, &n) || n < (lua_Integer)LC_STACK_LEAST
+      || (lua_Unsigned)n > (size_t)-1 / 8)
+    luaL_argerror(L, 1, lua_pushfstring(L,
+      "option 'stack' must be a number of bytes, at least %d, got %s",
+      (int)LC_STACK_LEAST, luaL_tolstring(L, idx, NULL)));
+  return (size_t)n;
+}
+
 /* Where the init's stack index is, if there is one: a nil otherwise. */
 #define PL_INIT 2
 
@@ -90,6 +100,7 @@ static void pl_options (lua_State *L, PoolOptions *o) {
     else if (strcmp(name, "linger") == 0) o->linger = pl_linger(L, -1, name);
     else if (strcmp(name, "libs") == 0) o->libs = lc_sandbox_libs(L, -1);
     else if (strcmp(name, "memory") == 0) o->memory = pl_memory(L, -1);
+    else if (strcmp(name, "stack") == 0) o->stack = pl_stack(L, -1);
     else if (strcmp(name, "seed") == 0) {
       o->seed = pl_seed(L, -1, name);
       o->seeded = 1;

@@ -24,9 +24,7 @@ static size_t pool_cut (Pool *p) {
 }
 
 void lc_pool_hurry (Pool *p) {
-  lc_mutex_lock(&p->lock);
-  p->hurry = 1;
-  lc_mutex_unlock(&p->lock);
+  atomic_store_explicit(&p->hurry, 1, memory_order_relaxed);   /* then it stops */
 }
 
 size_t lc_pool_close (Pool *p) {
@@ -401,7 +399,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->inlined = options->workers == 0;
   p->grace_ns = options->grace_ns;
   p->stepped = options->stepped;
-  p->stack = options->stack;
+  p->stack = options->stack != 0 ? options->stack : LC_STACK;
   if (options->hooks != NULL) p->hooks = *options->hooks;
   p->watchdog_ns = options->watchdog_ns;
   p->recycle = options->recycle;

@@ -41,7 +41,7 @@ typedef struct PoolOptions {
   uint64_t seed, shuffle;
   uint64_t grace_ns;          /* that what is stopped has */
   int stepped;                /* workers have no threads: see lc_post_step */
-  size_t stack;               /* of a thread; 0: the system's */
+  size_t stack;               /* of a thread, at least LC_STACK_LEAST; 0: LC_STACK */
   const PoolHooks *hooks;     /* copied; or NULL */
   uint64_t watchdog_ns;       /* what runs longer is reported; 0: no limit */
   const char *name;           /* of the pool, for its workers' names */

@@ -34,8 +34,8 @@ static int post_libraries (lua_State *L) {
   lua_gc(L, LUA_GCSTOP, 0);            /* nothing of that is garbage */
   lua_pushcfunction(L, pw->pool->libraries);
   lua_call(L, 0, 0);
-  lua_gc(L, LUA_GCRESTART, 0);
   lc_env_apply(L, pw->w.codec, &pw->pool->env, &at);
+  lua_gc(L, LUA_GCRESTART, 0);
   pw->init_at = at;
   if (pw->pool->hooks.open != NULL && !lc_crew_is_lost(pw))
     pw->pool->hooks.open(L, pw->pool->hooks.ud);
@@ -149,7 +149,7 @@ static Task *post_next (Worker *w) {
   Task *t;
   pw->served = 1;
   for (;;) {
-    if (!post_prepare(pw)) return NULL;
+    if (lc_stop_is_halted(&pw->kit) || !post_prepare(pw)) return NULL;
     if (lc_schedule_look(p, pw, &t)) return t;
     until = lc_timer_next(&w->fibers);
     home = lc_home_open(w->L, w);
@@ -266,9 +266,8 @@ static void post_closing (Worker *w) {
   Home *home = lc_home_find(w->L);
   pw->life = WORKER_CLOSES;
   lc_run_close(&pw->kit);
-  lc_mutex_lock(&p->lock);
-  if (home != NULL && p->hurry) home->hurry = 1;
-  lc_mutex_unlock(&p->lock);
+  if (home != NULL && atomic_load_explicit(&p->hurry, memory_order_relaxed))
+    home->hurry = 1;
   if (p->hooks.close == NULL || lc_crew_is_lost(pw)) return;
   lua_pushcfunction(w->L, post_call_close);
   if (lua_pcall(w->L, 0, 0, 0) != LUA_OK) lua_pop(w->L, 1);

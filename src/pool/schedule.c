@@ -87,13 +87,13 @@ size_t lc_schedule_stop (Pool *p, const char *why) {
   if (!p->stopping) lc_schedule_tell_home(p);   /* later, it may have ended */
   p->stopping = 1;
   sched_take_all(p, &all);
+  sched_halt(p);                /* who is woken sees that without the lock */
   for (idle = p->idle; idle != NULL; idle = idle->next_idle) {
     idle->idle = 0;
     lc_unpark(&idle->w.parker);
   }
   p->idle = NULL;
   lc_cond_broadcast(&p->changed);
-  sched_halt(p);
   lc_mutex_unlock(&p->lock);
   lc_mutex_lock(&p->streams_lock);
   for (s = p->streams; s != NULL; s = s->next) lc_stream_break(s);

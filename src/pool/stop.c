@@ -21,8 +21,7 @@ int lc_stop_may_begin (Run *r) {
 /* A cancel that comes while it is stopped for something else counts more. */
 int lc_stop_wanted (RunKit *kit) {
   Run *r = kit->now;
-  if (r == NULL)
-    return atomic_load_explicit(&kit->halt, memory_order_seq_cst);
+  if (r == NULL) return lc_stop_is_halted(kit);
   if (lc_stop_is_cancelled(r)) r->stop = STOP_CANCEL;
   else if (r->stop == STOP_NOT && lc_stop_is_late(r)) r->stop = STOP_TIMEOUT;
   return r->stop != STOP_NOT;

@@ -11,9 +11,12 @@
 #include "offer.h"
 #include "sink.h"
 
+static inline int lc_stop_is_halted (const RunKit *kit) {
+  return atomic_load_explicit(&kit->halt, memory_order_seq_cst);
+}
+
 static inline int lc_stop_is_cancelled (const Run *r) {
-  return lc_sink_cancelled(r->in->sink)
-         || atomic_load_explicit(&r->kit->halt, memory_order_seq_cst);
+  return lc_sink_cancelled(r->in->sink) || lc_stop_is_halted(r->kit);
 }
 
 static inline int lc_stop_is_late (const Run *r) {
@@ -39,7 +42,7 @@ int lc_stop_may_begin (Run *r);
 static inline int lc_stop_may_answer (Run *r) {
   return lc_offer_regain(r)
          && (r->in->timeout == 0
-             || !atomic_load_explicit(&r->kit->halt, memory_order_seq_cst));
+             || !lc_stop_is_halted(r->kit));
 }
 
 /* Whether what runs on this worker is to stop. Owner thread. */

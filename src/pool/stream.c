@@ -9,6 +9,9 @@
 #define BATCH_MOST 192
 /* Nor the first ones, so that there is something to read soon. */
 #define BATCH_FIRST 96
+/* ...which are those that came home before so many: a map that ends soon after waits
+** for the last batch that one worker runs, and the larger it is, the longer. */
+#define BATCH_EARLY 3000
 /* A source that takes longer than this for an item is slow: it is not asked
 ** again while a result is ready, and nothing waits for the item after. */
 #define SLOW_US 20
@@ -121,6 +124,7 @@ static void stream_measure (Stream *s, const Batch *b) {
     if (fit < size) size = fit;
   }
   if (size > (double)s->size * 4) size = (double)s->size * 4;
+  if (size > BATCH_FIRST && s->finished < BATCH_EARLY) size = BATCH_FIRST;
   if (size > BATCH_MOST) size = BATCH_MOST;
   s->size = size < 1 ? 1 : (size_t)size;
 }
