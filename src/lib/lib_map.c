@@ -55,6 +55,8 @@ static int map_fail_item (lua_State *L, Results *r, int first, int n) {
   Batch *b = lc_stream_spare(r->s);
   int at = lua_gettop(L);
   int ok = b != NULL;
+  lc_batch_free(r->failing);
+  r->failing = b;
   lua_pushnil(L);
   lua_pushvalue(L, at);
   if (ok) {
@@ -65,6 +67,7 @@ static int map_fail_item (lua_State *L, Results *r, int first, int n) {
     ok = ok && lc_stream_put_failed(r->s, b);
     if (!ok) lc_batch_free(b);
   }
+  r->failing = NULL;
   return ok;
 }
 

@@ -328,7 +328,9 @@ static int l_res_values (lua_State *L) {
 static size_t res_drop (Results *r) {
   size_t left = 0;
   if (r->making != NULL) lc_call_release(r->making);
+  lc_batch_free(r->failing);
   r->making = NULL;
+  r->failing = NULL;
   if (r->s != NULL) {
     left = lc_pool_end(r->pool, r->s);
     r->s = NULL;

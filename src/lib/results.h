@@ -30,6 +30,7 @@ typedef struct Results {
   Pool *pool;           /* held, until closed */
   Stream *s;            /* NULL when closed */
   Call *making;         /* is being encoded, which may raise; else NULL */
+  Batch *failing;       /* likewise, of an item that cannot be sent */
   Call *call;           /* map(source, fn): its fn; the stream holds it */
   Generator *source;    /* in UV_SOURCE */
   OnError on_error;
