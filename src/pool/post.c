@@ -144,7 +144,7 @@ static int post_prepare (PoolWorker *pw) {
 static Task *post_next (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
   Pool *p = pw->pool;
-  uint64_t until, spin_ns = pw->served ? p->spin_ns : 0;
+  uint64_t until, spun = 0, spin_ns = pw->served ? p->spin_ns : 0;
   Home *home;
   Task *t;
   pw->served = 1;
@@ -157,8 +157,11 @@ static Task *post_next (Worker *w) {
       if (lc_schedule_help_home(pw, home, &until)) continue;
       if (lc_schedule_look(p, pw, &t)) return t;
     }
-    if (spin_ns > 0 && lc_park(&w->parker, lc_now() + spin_ns, spin_ns)) continue;
-    spin_ns = 0;                /* there has been no traffic lately */
+    if (spin_ns > 0) {          /* no longer if it is woken in vain meanwhile */
+      if (spun == 0) spun = lc_now() + spin_ns;
+      if (lc_park(&w->parker, spun, spin_ns)) continue;
+      spin_ns = 0;              /* there has been no traffic lately */
+    }
     lc_run_idle(&pw->kit);
     lc_worker_tidy(w);
     lc_park(&w->parker, until, 0);
