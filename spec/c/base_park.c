@@ -1,4 +1,10 @@
 /* Parking: no wake is lost, however waker and sleeper fall together. */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+
+#include <sched.h>
+
 #include "check.h"
 
 #include "base/clock.h"
@@ -93,6 +99,19 @@ static void play (uint64_t spin, int rounds) {
 
 static void test_two_threads_in_turn_asleep (void) { play(0, 3000); }
 static void test_two_threads_in_turn_spinning (void) { play(SPIN, 3000); }
+
+#if defined(__linux__)
+/* They take turns there by giving it away: now and then, one sleeps instead. */
+static void test_two_threads_in_turn_on_one_processor (void) {
+  cpu_set_t all, one;
+  REQUIRE(sched_getaffinity(0, sizeof all, &all) == 0);
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  play(1000000000u, 3000);
+  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+}
+#endif
 
 /* --- many wakers ------------------------------------------------------------ */
 
@@ -190,6 +209,9 @@ int main (void) {
   RUN(test_a_park_ends_at_its_deadline);
   RUN(test_two_threads_in_turn_asleep);
   RUN(test_two_threads_in_turn_spinning);
+#if defined(__linux__)
+  RUN(test_two_threads_in_turn_on_one_processor);
+#endif
   RUN(test_many_wakers_asleep);
   RUN(test_many_wakers_spinning);
   RUN(test_a_wake_is_taken_once_whoever_is_first);

@@ -17,6 +17,8 @@ int lc_parker_init (Parker *p) {
     return err;
   }
   atomic_store_explicit(&p->state, PARK_EMPTY, memory_order_relaxed);
+  atomic_store_explicit(&p->waker_cpu, -1, memory_order_relaxed);
+  p->shares = 0;
   p->waiter.wake = park_wake;
   p->waiter.late = 1;
   return 0;
@@ -74,12 +76,31 @@ static int park_sleep (Parker *p, uint64_t deadline) {
   return woken;
 }
 
+/*
+** Owner and waker on one processor take turns by giving it away, and the system, which
+** never sees one of them sleep, may leave them there while another is idle (for 5 ms
+** or more, on Linux). But who wakes from a sleep goes to an idle one. So after so many
+** turns, with nobody else, the owner sleeps once. Relaxed: a hint.
+*/
+#define SHARES_MOST 64
+
+static void park_note_waker (Parker *p) {
+  int cpu = lc_thread_cpu();
+  if (cpu < 0 || cpu != atomic_load_explicit(&p->waker_cpu, memory_order_relaxed))
+    p->shares = 0;
+  else p->shares++;
+}
+
 int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns) {
   if (park_take(p)) return 1;
-  if (spin_ns > 0) {
+  if (spin_ns > 0 && p->shares < SHARES_MOST) {
     uint64_t until = lc_now() + spin_ns;
-    if (park_spin(p, until < deadline ? until : deadline)) return 1;
+    if (park_spin(p, until < deadline ? until : deadline)) {
+      park_note_waker(p);
+      return 1;
+    }
   }
+  p->shares = 0;
   if (deadline != LC_NEVER && lc_now() >= deadline)
     return park_take(p);
   return park_sleep(p, deadline);
@@ -91,6 +112,7 @@ int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns) {
 ** and its wait; signalling after unlocking spares the woken thread a wait.
 */
 void lc_unpark (Parker *p) {
+  atomic_store_explicit(&p->waker_cpu, lc_thread_cpu(), memory_order_relaxed);
   if (atomic_exchange_explicit(&p->state, PARK_TOKEN, memory_order_acq_rel)
       != PARK_ASLEEP)
     return;

@@ -59,6 +59,9 @@ typedef struct Parker {
   Waiter waiter;                /* first: wakes by lc_unpark */
   /* atomic */
   _Atomic(int) state;
+  _Atomic(int) waker_cpu;       /* where the last waker ran */
+  /* owner only */
+  int shares;                   /* spins in a row that were ended from there, too */
   /* guards nothing but the sleep itself */
   Mutex lock;
   Cond cond;

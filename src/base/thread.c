@@ -98,6 +98,14 @@ void lc_thread_self (Thread *t) { t->t = pthread_self(); }
 void lc_thread_signal (Thread *t) { pthread_kill(t->t, LACUS_SIGNAL); }
 void lc_thread_yield (void) { sched_yield(); }
 
+int lc_thread_cpu (void) {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
 /* A SignalMask has room for a sigset_t: without that the array's size is
 ** negative. (The header is read without what POSIX adds, too.) */
 typedef char thread_mask_fits[sizeof(SignalMask) >= sizeof(sigset_t) ? 1 : -1];

@@ -77,5 +77,7 @@ void lc_thread_unblock (SignalMask *before);
 void lc_thread_block (const SignalMask *before);
 /* Gives the processor away for a moment. */
 void lc_thread_yield (void);
+/* The number of the processor that it runs on now; -1 where the system does not tell. */
+int lc_thread_cpu (void);
 
 #endif

@@ -8,6 +8,9 @@
 ** handler has set. */
 #define SLICE_NS 50000000u
 
+/* A wait that took so many times what is spun was long: the next one may be, too. */
+#define PATIENT 4
+
 Fiber *lc_wait_fiber (Home *home, lua_State *L) {
   return home->worker != NULL ? lc_fiber_here(&home->worker->fibers, L) : NULL;
 }
@@ -60,14 +63,17 @@ void lc_wait_poke (lua_State *L) {
 static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
                          void *thing, uint64_t deadline) {
   WaitNode n;
-  uint64_t slice = lc_now() + SLICE_NS;
+  uint64_t begun = lc_now(), slice = begun + SLICE_NS;
   int woken;
   n.at = NULL;
   n.waiter = &home->parker.waiter;
   if (thing != NULL && !kind->listen(thing, &n)) return;
   if (slice > deadline) slice = deadline;
-  woken = lc_home_help(home, &slice)
-          || lc_park(&home->parker, slice, home->spin_ns);
+  woken = lc_home_help(home, &slice);
+  if (!woken) {
+    woken = lc_park(&home->parker, slice, home->patient ? 0 : home->spin_ns);
+    home->patient = lc_now() - begun > PATIENT * home->spin_ns;
+  }
   if (thing != NULL) kind->unlisten(thing, &n);
   if (!woken || wait_hooked(L) != NULL) lc_wait_poke(L);
   lc_interrupt_check(lc_interrupt_here(), L);

@@ -58,6 +58,7 @@ typedef struct Home {
   int workers;            /* of a pool that asks for no number */
   uint64_t spin_ns;       /* how long a wait may spin before it sleeps */
   /* the state's own thread */
+  int patient;            /* its last wait was long, so the next does not spin */
   int helpers;            /* residents that run on it */
   Shelf shelf;
   int hurry;              /* at the end, what was submitted is not finished */
