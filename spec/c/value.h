@@ -96,9 +96,8 @@ static int border_trip (lua_State *L, int call) {
   t.call = call;
   lc_message_init(&t.m, &t.b->mem);
   lua_pushcfunction(L, border_there);
-  lua_insert(L, 1);
   lua_pushlightuserdata(L, &t);
-  lua_insert(L, 2);
+  lua_rotate(L, 1, 2);
   status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
   lc_message_drop(&t.m);
   if (status != LUA_OK) return lua_error(L);

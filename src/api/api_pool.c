@@ -14,7 +14,6 @@
 #include "api.h"
 
 #define WORKERS_AT_MOST 1024
-/* LUAI_MAXCCALLS calls of string.gsub within each other need 410 KiB. */
 #define GRACE_NS 2000000000u
 
 const char *lacus_version (void) { return LACUS_VERSION; }

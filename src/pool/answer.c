@@ -67,10 +67,6 @@ void lc_answer_deliver (Run *r, Batch *b) {
   lc_mutex_unlock(&r->kit->guard);
 }
 
-/*
-** Sends what is ready before the run is through; keeps it if there is no
-** memory for another batch with the room that is still needed.
-*/
 int lc_answer_flush (Run *r) {
   Batch *b = r->out, *next;
   if (b->n == 0) return 1;

@@ -50,9 +50,11 @@ void lc_crew_stop (PoolWorker *pw, unsigned turn) {
   lc_unpark(&pw->w.parker);
 }
 
-void lc_crew_enter (PoolWorker *pw) {
+int lc_crew_enter (PoolWorker *pw) {
+  if (pw->stepping) return 0;
   pw->stepping = 1;
   lc_thread_self(&pw->w.thread);
+  return 1;
 }
 
 PoolWorker *lc_crew_pin (Pool *p, int i, const void *what) {

@@ -208,8 +208,7 @@ static PostStep post_enter (Pool *p, PoolWorker *pw) {
   PostStep step = POST_RAN;
   lc_mutex_lock(&p->lock);
   if (p->stopping) step = POST_CLOSED;
-  else if (pw->stepping) step = POST_BUSY;
-  else lc_crew_enter(pw);
+  else if (!lc_crew_enter(pw)) step = POST_BUSY;
   lc_mutex_unlock(&p->lock);
   return step;
 }

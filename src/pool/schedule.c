@@ -70,8 +70,7 @@ static void sched_forsake_slots (Pool *p) {
     PoolWorker *pw = p->workers[i];
     int empty;
     lc_mutex_lock(&p->lock);
-    empty = !pw->stepping;
-    if (empty) lc_crew_enter(pw);
+    empty = lc_crew_enter(pw);
     lc_mutex_unlock(&p->lock);
     if (empty) lc_schedule_vacate(pw);
   }

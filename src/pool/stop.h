@@ -41,8 +41,7 @@ int lc_stop_may_begin (Run *r);
 */
 static inline int lc_stop_may_answer (Run *r) {
   return lc_offer_regain(r)
-         && (r->in->timeout == 0
-             || !lc_stop_is_halted(r->kit));
+         && (r->in->timeout == 0 || !lc_stop_is_halted(r->kit));
 }
 
 /* Whether what runs on this worker is to stop. Owner thread. */

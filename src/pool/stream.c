@@ -113,7 +113,7 @@ void lc_stream_expect (Stream *s, double task_ns) {
 ** (cold caches, code being loaded) say little.
 */
 static void stream_measure (Stream *s, const Batch *b) {
-  double per, size;
+  double per, size, most = s->finished < BATCH_EARLY ? BATCH_FIRST : BATCH_MOST;
   if (b->ran == 0 || s->options.batch != 0) return;
   per = (double)b->busy_ns / (double)b->ran;
   if (s->task_ns < 0 || per > s->task_ns) s->task_ns = per;
@@ -124,8 +124,7 @@ static void stream_measure (Stream *s, const Batch *b) {
     if (fit < size) size = fit;
   }
   if (size > (double)s->size * 4) size = (double)s->size * 4;
-  if (size > BATCH_FIRST && s->finished < BATCH_EARLY) size = BATCH_FIRST;
-  if (size > BATCH_MOST) size = BATCH_MOST;
+  if (size > most) size = most;
   s->size = size < 1 ? 1 : (size_t)size;
 }
 

@@ -257,15 +257,6 @@ static int rec_begin (Enc *e, lua_State *L, Codec *c, Message *m, int n) {
   return 1;
 }
 
-static EncStatus rec_plain (Enc *e, int first) {
-  int top = lua_gettop(e->L);
-  EncStatus st;
-  e->first = first;
-  st = rec_record(e);
-  lua_settop(e->L, top);
-  return st;
-}
-
 static EncodeResult rec_end (Enc *e, EncStatus st) {
   e->c->eager = e->need;
   if (st == ENC_OK) e->m->len = lc_enc_at(e);
@@ -273,48 +264,33 @@ static EncodeResult rec_end (Enc *e, EncStatus st) {
   return st == ENC_OK ? LC_ENCODED : st == ENC_REFUSED ? LC_REFUSED : LC_NOMEM;
 }
 
-static void rec_limit (Codec *c, Message *m) {
-  m->most = c->mem->limit != 0 ? m->len + c->mem->limit : 0;
-}
-
-static EncodeResult rec_scalars (lua_State *L, Codec *c, Message *m, int first,
-                                 int n) {
-  c->unsealed = 0;
-  return rec_simple(L, m, first, n);
-}
-
-EncodeResult lc_encode (lua_State *L, Codec *c, Message *m, int first, int n) {
-  Enc e;
-  EncStatus st = ENC_AGAIN;
-  rec_limit(c, m);
-  if (rec_issimple(L, first, n)) return rec_scalars(L, c, m, first, n);
-  if (!rec_begin(&e, L, c, m, n)) return LC_NOMEM;
-  if (c->eager == ENC_PLAIN) st = rec_plain(&e, first);
-  else e.mode = c->eager;
-  if (st == ENC_AGAIN) st = rec_safely(&e, L, first);
-  return rec_end(&e, st);
-}
-
 int lc_encode_quick (lua_State *L, Codec *c, Message *m, int first, int n,
                      EncodeResult *result) {
   Enc e;
   EncStatus st;
-  int unsealed = c->unsealed;
-  rec_limit(c, m);
+  int unsealed = c->unsealed, top = lua_gettop(L);
+  m->most = c->mem->limit != 0 ? m->len + c->mem->limit : 0;
   if (rec_issimple(L, first, n)) {
-    *result = rec_scalars(L, c, m, first, n);
+    c->unsealed = 0;
+    *result = rec_simple(L, m, first, n);
     return 1;
   }
   if (c->eager != ENC_PLAIN) return 0;
   *result = LC_NOMEM;
   if (!rec_begin(&e, L, c, m, n)) return 1;
-  st = rec_plain(&e, first);
-  if (st != ENC_AGAIN) {
-    *result = rec_end(&e, st);
-    return 1;
-  }
-  c->eager = e.need;
-  c->unsealed = unsealed;
-  rec_close(&e, 1);
-  return 0;
+  e.first = first;
+  st = rec_record(&e);
+  lua_settop(L, top);
+  *result = rec_end(&e, st);
+  if (st == ENC_AGAIN) c->unsealed = unsealed;
+  return st != ENC_AGAIN;
+}
+
+EncodeResult lc_encode (lua_State *L, Codec *c, Message *m, int first, int n) {
+  Enc e;
+  EncodeResult result;
+  if (lc_encode_quick(L, c, m, first, n, &result)) return result;
+  if (!rec_begin(&e, L, c, m, n)) return LC_NOMEM;
+  e.mode = c->eager;
+  return rec_end(&e, rec_safely(&e, L, first));
 }
