@@ -242,17 +242,23 @@ typedef struct Reader {
   StreamStep stop;          /* why there is no result */
 } Reader;
 
-static int reader_open (Reader *r, Fake *f, int ordered, size_t window,
-                        long items) {
+static int reader_open_batch (Reader *r, Fake *f, int ordered, size_t window,
+                              size_t batch, long items) {
   StreamOptions o;
   memset(r, 0, sizeof(Reader));
   memset(&o, 0, sizeof o);
   o.ordered = ordered;
   o.window = window;
+  o.batch = batch;
   r->items = items;
   r->s = lc_stream_new(&f->mem, &f->link, &o);
   r->parker = &f->reader;
   return r->s != NULL;
+}
+
+static int reader_open (Reader *r, Fake *f, int ordered, size_t window,
+                        long items) {
+  return reader_open_batch(r, f, ordered, window, 0, items);
 }
 
 static size_t reader_close (Reader *r) {
@@ -586,15 +592,9 @@ static void test_unread_results_fill_the_window (void) {
 
 static void test_what_was_put_is_sent_before_a_wait (void) {
   Fake f;
-  StreamOptions o;
   Reader r;
-  memset(&o, 0, sizeof o);
-  REQUIRE(fake_open(&f, FAKE_WHOLE, 0) && reader_open(&r, &f, 0, 3, -1));
-  lc_stream_release(r.s);
-  o.window = 3;
-  o.batch = 100;
-  r.s = lc_stream_new(&f.mem, &f.link, &o);
-  REQUIRE(r.s != NULL);
+  REQUIRE(fake_open(&f, FAKE_WHOLE, 0)
+          && reader_open_batch(&r, &f, 0, 3, 100, -1));
   CHECK(!reader_next(&r, 0));
   CHECK_INT(r.stop, STREAM_WAIT);
   CHECK(f.sent >= 1);           /* more, where the machine is slow */
@@ -603,16 +603,24 @@ static void test_what_was_put_is_sent_before_a_wait (void) {
   fake_close(&f);
 }
 
-/* What is ready somewhere: runs the oldest batch, and says that it was asked. */
-static void fake_fetch (void *pool, Sink *k) {
-  Fake *f = (Fake *)pool;
+/* The oldest batch, which is for `k` if that is not NULL. */
+static void fake_run_next (Fake *f, Sink *k) {
   Batch *b = fake_take(f, 0);
-  f->fetched++;
-  CHECK(b == NULL || b->sink == k);
+  CHECK(k == NULL || b == NULL || b->sink == k);
   if (b != NULL) fake_run(f, b);
 }
 
-/* Nobody runs anything here but who fetches. */
+/* What is ready somewhere: says that it was asked. */
+static void fake_fetch (void *pool, Sink *k) {
+  Fake *f = (Fake *)pool;
+  f->fetched++;
+  fake_run_next(f, k);
+}
+
+#define SOON_NS 20000000u
+
+/* Nobody runs anything here but who fetches (and, where the machine is so slow that every
+** item goes alone, the test). */
 static void test_a_reader_that_starves_fetches (void) {
   Fake f;
   Reader r;
@@ -620,28 +628,66 @@ static void test_a_reader_that_starves_fetches (void) {
   for (ordered = 0; ordered <= 1; ordered++) {
     REQUIRE(fake_open(&f, FAKE_WHOLE, 0));
     f.link.fetch = fake_fetch;
-    REQUIRE(reader_open(&r, &f, ordered, 4, 20));
+    REQUIRE(reader_open_batch(&r, &f, ordered, 4, 2, 20));
     CHECK(!reader_next(&r, 0));          /* not at once */
     CHECK_INT(f.fetched, 0);
-    while (reader_next(&r, LC_NEVER)) CHECK(square_of(&r));
+    CHECK((r.s->until != 0) == (f.largest > 1));
+    while (r.stop != STREAM_END) {
+      if (reader_next(&r, lc_now() + SOON_NS)) CHECK(square_of(&r));
+      else if (r.stop == STREAM_WAIT && r.s->until == 0) fake_run_next(&f, NULL);
+    }
     CHECK_INT(r.handed, 20);
-    CHECK_INT(r.stop, STREAM_END);
-    CHECK(f.fetched > 0);
+    CHECK(f.fetched > 0 || f.largest == 1);
     reader_close(&r);
     fake_close(&f);
   }
 }
 
+/* Behind a task that is alone in its batch nothing waits. */
+static void test_single_items_are_not_fetched (void) {
+  Fake f;
+  Reader r;
+  REQUIRE(fake_open(&f, FAKE_WHOLE, 0));
+  f.link.fetch = fake_fetch;
+  REQUIRE(reader_open_batch(&r, &f, 0, 4, 1, 20));
+  CHECK(!reader_next(&r, 0));
+  CHECK_INT(r.pulled, 4);
+  CHECK(r.s->until == 0);
+  reader_close(&r);
+  fake_close(&f);
+}
+
+/* Whichever comes first: the reader looks up until the two that went together are
+** here. */
+static void test_single_items_do_not_hide_a_batch (void) {
+  Fake f;
+  Reader r;
+  Batch *two, *one;
+  REQUIRE(fake_open(&f, FAKE_WHOLE, 0));
+  f.link.fetch = fake_fetch;
+  REQUIRE(reader_open_batch(&r, &f, 0, 4, 2, 3));
+  CHECK(!reader_next(&r, 0));
+  two = fake_take(&f, 0);
+  one = fake_take(&f, 0);
+  if (two != NULL && one != NULL && two->n == 2) {      /* else the machine is slow */
+    fake_run(&f, one);
+    CHECK(reader_next(&r, LC_NEVER) && r.index == 3);
+    CHECK(!reader_next(&r, 0));
+    CHECK(r.s->until != 0);
+  }
+  else if (one != NULL) fake_run(&f, one);
+  if (two != NULL) fake_run(&f, two);
+  while (reader_next(&r, LC_NEVER)) CHECK(square_of(&r));
+  CHECK_INT(r.handed, 3);
+  reader_close(&r);
+  fake_close(&f);
+}
+
 static void test_a_batch_has_the_size_that_was_asked_for (void) {
   Fake f;
-  StreamOptions o;
   Reader r;
-  memset(&o, 0, sizeof o);
-  REQUIRE(fake_open(&f, FAKE_WHOLE, THREADS) && reader_open(&r, &f, 0, 0, 999));
-  lc_stream_release(r.s);
-  o.batch = 10;
-  r.s = lc_stream_new(&f.mem, &f.link, &o);
-  REQUIRE(r.s != NULL);
+  REQUIRE(fake_open(&f, FAKE_WHOLE, THREADS)
+          && reader_open_batch(&r, &f, 0, 0, 10, 999));
   while (reader_next(&r, LC_NEVER)) {}
   CHECK_INT(r.handed, 999);
   CHECK(f.largest <= 10);
@@ -885,6 +931,8 @@ int main (void) {
   RUN(test_unread_results_fill_the_window);
   RUN(test_what_was_put_is_sent_before_a_wait);
   RUN(test_a_reader_that_starves_fetches);
+  RUN(test_single_items_are_not_fetched);
+  RUN(test_single_items_do_not_hide_a_batch);
   RUN(test_a_batch_has_the_size_that_was_asked_for);
   RUN(test_a_deadline_ends_a_wait_and_loses_nothing);
   RUN(test_deadlines_race_with_deliveries);

@@ -193,6 +193,10 @@ void lc_stream_flush (Stream *s) {
   Batch *b = s->open;
   if (b == NULL) return;
   s->open = NULL;
+  if (b->n > 1) {
+    s->bundled = s->pulled;
+    s->settled = s->finished;
+  }
   b->task.run = s->link.run;
   b->task.drop = stream_drop_task;
   b->task.items = b->n;
@@ -345,10 +349,12 @@ static void stream_file (Stream *s, Batch *b) {
 }
 
 static void stream_arrive (Stream *s, Batch *b) {
-  size_t i;
+  size_t i, last = 0;
   b->task.next = NULL;
   b->unread = b->n;
-  for (i = 0; i < b->n; i++) s->finished += b->entries[i].last;
+  for (i = 0; i < b->n; i++) last += b->entries[i].last;
+  s->finished += last;
+  if (b->n > 0 && b->entries[0].index <= s->bundled) s->settled += last;
   stream_measure(s, b);
   if (b->n == 0) stream_recycle(s, b);
   else if (s->options.ordered) stream_file(s, b);
@@ -451,11 +457,12 @@ static int stream_pauses (Stream *s, int ready) {
   return 1;
 }
 
-/* Nothing is ready: may bring what is, somewhere. */
+/* Nothing is ready: may bring what is, somewhere. (Not while every batch that is out has
+** one item: to look up costs more than to sleep until one comes.) */
 static StreamStep stream_starve (Stream *s) {
   uint64_t now;
   s->until = 0;
-  if (s->link.fetch == NULL || s->finished == s->pulled) return STREAM_WAIT;
+  if (s->link.fetch == NULL || s->settled == s->bundled) return STREAM_WAIT;
   now = lc_now();
   if (s->fetch_at == 0) s->patience = FETCH_FIRST_NS;
   else if (now >= s->fetch_at) {

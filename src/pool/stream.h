@@ -24,8 +24,9 @@
 **   one credit is kept for it, so it can never wait for those behind it.
 **
 ** Starving. Results go home a batch at a time, and the task after them may take
-** long. A consumer that has had nothing for a while, though items are with the
-** workers, fetches what is ready there (`fetch`), and does so again, less often.
+** long. A consumer that has had nothing for a while, though batches of several items
+** are with the workers, fetches what is ready there (`fetch`), and does so again, less
+** often.
 **
 ** Shuffled is ordered, but for the order: a turn may be of an index that is
 ** pulled no further than a block later. So one that is not pulled yet may be,
@@ -123,6 +124,8 @@ struct Stream {
   Call *calls;                /* held, for entries on their way name them */
   /* consumer only */
   uint64_t pulled, finished, handed;
+  uint64_t bundled;           /* no item after this one was sent with others... */
+  uint64_t settled;           /* ...and so many up to it have finished */
   int exhausted;              /* the source has no more */
   Batch *open;                /* being filled, not empty; or NULL */
   uint64_t opened;            /* lc_ticks when `open` got its first item */
