@@ -4,6 +4,7 @@
 #endif
 #include "check.h"
 
+#include <sched.h>
 #include <signal.h>
 
 #include "base/atomic.h"
@@ -51,6 +52,22 @@ static void test_signals_belong_to_the_host (void) {
   CHECK(sigismember(&inside, SIGALRM));
   CHECK(!sigismember(&inside, SIGSEGV));
   CHECK_INT(sigismember(&after, SIGINT), sigismember(&before, SIGINT));
+}
+
+static void spread (void *ud) {
+  size_t n;
+  for (n = 0; n < 70; n++) lc_thread_spread(n);
+  lc_thread_spread((size_t)-1);
+  sched_getaffinity(0, sizeof(cpu_set_t), (cpu_set_t *)ud);
+}
+
+static void test_a_thread_that_is_spread_is_not_bound (void) {
+  Thread t;
+  cpu_set_t before, after;
+  REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+  REQUIRE(lc_thread_start(&t, spread, &after, 0) == 0);
+  lc_thread_join(&t);
+  CHECK(CPU_EQUAL(&before, &after));
 }
 
 /* --- mutex --------------------------------------------------------------- */
@@ -165,6 +182,7 @@ int main (void) {
   RUN(test_a_stack_of_a_given_size);
   RUN(test_an_impossible_stack_is_an_errno);
   RUN(test_signals_belong_to_the_host);
+  RUN(test_a_thread_that_is_spread_is_not_bound);
   RUN(test_a_mutex_lets_one_in);
   RUN(test_a_broadcast_wakes_all);
   RUN(test_also_those_with_a_deadline);

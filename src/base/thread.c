@@ -106,6 +106,23 @@ int lc_thread_cpu (void) {
 #endif
 }
 
+/* Its affinity is that one processor for a moment: who may not go there stays. */
+void lc_thread_spread (size_t n) {
+#if defined(__linux__)
+  cpu_set_t all, one;
+  int cpu = 0;
+  if (sched_getaffinity(0, sizeof all, &all) != 0) return;
+  n %= (size_t)CPU_COUNT(&all);
+  while (!CPU_ISSET(cpu, &all) || n-- > 0) cpu++;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  if (cpu != sched_getcpu() && sched_setaffinity(0, sizeof one, &one) == 0)
+    sched_setaffinity(0, sizeof all, &all);
+#else
+  (void)n;
+#endif
+}
+
 /* A SignalMask has room for a sigset_t: without that the array's size is
 ** negative. (The header is read without what POSIX adds, too.) */
 typedef char thread_mask_fits[sizeof(SignalMask) >= sizeof(sigset_t) ? 1 : -1];

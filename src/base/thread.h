@@ -79,5 +79,8 @@ void lc_thread_block (const SignalMask *before);
 void lc_thread_yield (void);
 /* The number of the processor that it runs on now; -1 where the system does not tell. */
 int lc_thread_cpu (void);
+/* Goes to the `n`-th of the processors that it may run on (of as many, in a ring), once: it
+** is not bound to it. */
+void lc_thread_spread (size_t n);
 
 #endif

@@ -14,8 +14,19 @@
 
 /* --- threads -------------------------------------------------------------- */
 
+/* Each worker may have a processor of its own. */
+static int post_is_roomy (const Pool *p) {
+  return p->places <= p->cpus;
+}
+
+/* Linux may begin several threads on one processor, though another is idle, and leave
+** them there for 4 ms: as long as a short map takes. Where the first one begins differs
+** from pool to pool. */
 static void post_begin (Worker *w) {
-  PoolHooks *h = &lc_crew_worker(w)->pool->hooks;
+  Pool *p = lc_crew_worker(w)->pool;
+  PoolHooks *h = &p->hooks;
+  if (p->places > 1 && post_is_roomy(p))
+    lc_thread_spread((size_t)((uintptr_t)p / sizeof(Pool)) + (size_t)w->id);
   if (h->start != NULL) h->start(w, h->ud);
 }
 
@@ -144,9 +155,10 @@ static int post_prepare (PoolWorker *pw) {
 static Task *post_next (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
   Pool *p = pw->pool;
-  uint64_t until, spun = 0, spin_ns = pw->served ? p->spin_ns : 0;
+  uint64_t until, spun = 0, spin_ns = 0;
   Home *home;
   Task *t;
+  if (pw->served || post_is_roomy(p)) spin_ns = p->spin_ns;
   pw->served = 1;
   for (;;) {
     if (lc_stop_is_halted(&pw->kit) || !post_prepare(pw)) return NULL;
