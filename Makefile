@@ -45,7 +45,7 @@ V        ?=
 
 # ---- sources, floor by floor: each includes only what stands above it here ---
 
-base   := $(patsubst %,src/base/%.c,mem shared clock thread park bell random)
+base   := $(patsubst %,src/base/%.c,mem pages shared clock thread park bell random)
 value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted names object \
 	recall decode_ident decode_record encode encode_array encode_ident image \
 	refuse encode_record)

@@ -22,6 +22,7 @@ build = {
       sources = {
         "src/base/clock.c",
         "src/base/mem.c",
+        "src/base/pages.c",
         "src/base/thread.c",
         "src/base/park.c",
         "src/base/bell.c",

@@ -2,9 +2,11 @@
 ** maker has left goes with its last block. */
 #include "check.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/thread.h"
 
 /* An allocator that knows what is out, and can be told to refuse. */
@@ -111,6 +113,50 @@ static void test_a_retired_mem_without_blocks_goes_at_once (void) {
   CHECK_INT(meter_out(&meter_), 0);
 }
 
+/* --- pieces -------------------------------------------------------------- */
+
+static void test_a_piece_of_whole_pages (void) {
+  Mem m;
+  size_t size;
+  lc_mem_init(&m, NULL, NULL);
+  for (size = LC_PAGES; size <= 2 * LC_PAGES; size += LC_PAGES) {
+    char *p = (char *)lc_mem_take(&m, size), *q = (char *)lc_mem_take(&m, size);
+    REQUIRE(p != NULL && q != NULL);
+    CHECK_INT((uintptr_t)p % LC_PAGES, 0);
+    CHECK_INT((uintptr_t)q % LC_PAGES, 0);
+    CHECK(p + size <= q || q + size <= p);
+    CHECK_INT(p[0] + p[size - 1] + q[0] + q[size - 1], 0);
+    memset(p, 1, size);
+    memset(q, 2, size);
+    CHECK(p[0] == 1 && p[size - 1] == 1);
+    lc_mem_give(&m, p, size);
+    CHECK(q[0] == 2 && q[size - 1] == 2);
+    lc_mem_give(&m, q, size);
+  }
+  CHECK_INT(lc_mem_used(&m), 0);
+}
+
+static void test_a_piece_is_the_hosts_where_memory_is (void) {
+  Meter meter_ = {0, 0};
+  Mem m;
+  void *p, *q;
+  lc_mem_init(&m, meter, &meter_);
+  p = lc_mem_take(&m, LC_PAGES);
+  q = lc_mem_take(&m, 1000);
+  CHECK_INT(meter_out(&meter_), LC_PAGES + 1000);
+  lc_mem_give(&m, p, LC_PAGES);
+  lc_mem_give(&m, q, 1000);
+  CHECK_INT(meter_out(&meter_), 0);
+  atomic_store_explicit(&meter_.refuse, 1, memory_order_relaxed);
+  CHECK(lc_mem_take(&m, LC_PAGES) == NULL);
+}
+
+static void test_more_than_the_system_has_is_refused (void) {
+  Mem m;
+  lc_mem_init(&m, NULL, NULL);
+  CHECK(lc_mem_take(&m, (size_t)-1 / 4 / LC_PAGES * LC_PAGES) == NULL);
+}
+
 /* --- threads ------------------------------------------------------------ */
 
 static void churn (void *ud) {
@@ -172,6 +218,9 @@ int main (void) {
   RUN(test_a_mem_of_its_own_may_be_refused_too);
   RUN(test_a_retired_mem_goes_with_its_last_block);
   RUN(test_a_retired_mem_without_blocks_goes_at_once);
+  RUN(test_a_piece_of_whole_pages);
+  RUN(test_a_piece_is_the_hosts_where_memory_is);
+  RUN(test_more_than_the_system_has_is_refused);
   RUN(test_threads_count_together);
   RUN(test_the_last_thread_frees_a_retired_mem);
   return check_end();

@@ -1,6 +1,7 @@
 /*
 ** run_heap.c: the memory of one state: huge blocks that were freed are kept
-** for the next of their size, within bounds, and given back at the end.
+** for the next of their size, within bounds, and given back at the end; small ones grow
+** in place of others.
 */
 #include "check.h"
 
@@ -57,6 +58,76 @@ static void all_is_given_back (void) {
   CHECK_INT(out, 0);
 }
 
+/* What a block holds goes with it when it grows, byte for byte, also by less than a
+** class; what it has left is the next one's. */
+static void a_small_block_grows (void) {
+  size_t from, to, i, wrong = 0;
+  begin();
+  for (from = 1; from <= HEAP_SMALL; from += 7) {
+    for (to = from + 1; to <= HEAP_SMALL + 100; to += 13) {
+      char *other = (char *)take(to), *p = (char *)take(from);
+      REQUIRE(p != NULL && other != NULL);
+      memset(other, 9, to);
+      for (i = 0; i < from; i++) p[i] = (char)i;
+      p = (char *)lc_heap_alloc(&heap, p, from, to);
+      REQUIRE(p != NULL);
+      CHECK_INT(lc_heap_used(&heap), 2 * to);
+      memset(p + from, 7, to - from);
+      for (i = 0; i < from; i++) wrong += p[i] != (char)i;
+      for (i = 0; i < to; i++) wrong += other[i] != 9;
+      give(other, to);
+      give(p, to);
+    }
+  }
+  CHECK_INT(wrong, 0);
+  CHECK_INT(lc_heap_used(&heap), 0);
+  lc_heap_clear(&heap);
+  CHECK_INT(out, 0);
+}
+
+/* The limit holds for what grows, too; the block stays as it was. */
+static void what_grows_is_limited (void) {
+  char *p, *ballast;
+  size_t n = 16;
+  begin();
+  lc_heap_limit(&heap, 10000);
+  ballast = (char *)take(9900);
+  p = (char *)take(n);
+  REQUIRE(p != NULL && ballast != NULL);
+  memset(p, 3, n);
+  while (n < 500) {
+    char *q = (char *)lc_heap_alloc(&heap, p, n, n + 16);
+    if (q == NULL) break;
+    p = q;
+    memset(p + n, 3, 16);
+    n += 16;
+  }
+  CHECK_INT(n, 96);
+  CHECK_INT(lc_heap_used(&heap), 9996);
+  CHECK_INT(heap.refused, 1);
+  while (n > 0) CHECK(p[--n] == 3);
+  give(p, 96);
+  give(ballast, 9900);
+  lc_heap_clear(&heap);
+  CHECK_INT(out, 0);
+}
+
+/* Chunks are twice the limit at most, and come to that: of small blocks, all are had. */
+static void chunks_fit_a_limit (void) {
+  static void *p[100000];
+  size_t limit, n, i;
+  for (limit = 40000; limit < (size_t)4 << 20; limit = limit * 3 / 2) {
+    begin();
+    lc_heap_limit(&heap, limit);
+    for (n = 0; n < 100000 && lc_heap_used(&heap) + 64 <= limit; n++)
+      REQUIRE((p[n] = take(64)) != NULL || (p[n] = take(64)) != NULL);
+    CHECK(out <= 2 * limit || out == n * 64);       /* a sanitizer's: no chunks */
+    for (i = 0; i < n; i++) give(p[i], 64);
+    lc_heap_clear(&heap);
+    CHECK_INT(out, 0);
+  }
+}
+
 /* (Not in a sanitizer build, where every block is the system's.) */
 static void what_is_kept_is_bounded (void) {
   void *p[64];
@@ -98,6 +169,9 @@ static void what_is_kept_does_not_stand_in_the_way (void) {
 
 int main (void) {
   RUN(all_is_given_back);
+  RUN(a_small_block_grows);
+  RUN(what_grows_is_limited);
+  RUN(chunks_fit_a_limit);
   RUN(what_is_kept_is_bounded);
   RUN(what_is_kept_does_not_stand_in_the_way);
   return check_end();

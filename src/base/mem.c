@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pages.h"
+
 static void *mem_libc (void *ud, void *p, size_t osize, size_t nsize) {
   (void)ud; (void)osize;
   if (nsize == 0) {
@@ -95,4 +97,18 @@ void lc_mem_free (Mem *m, void *p, size_t size) {
 
 size_t lc_mem_used (Mem *m) {
   return atomic_load_explicit(&m->used, memory_order_relaxed) - m->base;
+}
+
+static int mem_is_pages (const Mem *m, size_t size) {
+  return m->fn == mem_libc && size % LC_PAGES == 0;
+}
+
+void *lc_mem_take (Mem *m, size_t size) {
+  if (mem_is_pages(m, size)) return lc_pages_take(size);
+  return m->fn(m->ud, NULL, 0, size);
+}
+
+void lc_mem_give (Mem *m, void *p, size_t size) {
+  if (mem_is_pages(m, size)) lc_pages_give(p, size);
+  else m->fn(m->ud, p, size, 0);
 }

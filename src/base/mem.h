@@ -53,4 +53,12 @@ void *lc_mem_resize (Mem *m, void *p, size_t osize, size_t nsize);
 void lc_mem_free (Mem *m, void *p, size_t size);
 size_t lc_mem_used (Mem *m);
 
+/*
+** A piece of `size` bytes that stays as it is until it is given back; not counted. What
+** the C library would give is from pages.h if `size` is a multiple of LC_PAGES. NULL
+** when there is no memory. Any thread.
+*/
+void *lc_mem_take (Mem *m, size_t size);
+void lc_mem_give (Mem *m, void *p, size_t size);
+
 #endif

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+#include "../base/pages.h"
+
 /* The first chunk; each is twice the one before, up to the largest. */
-#define CHUNK_FIRST (8 * 1024)
-#define CHUNK_MOST (1024 * 1024)
+#define CHUNK_FIRST ((size_t)8 * 1024)
+#define CHUNK_MOST LC_PAGES
 
 /* A sanitizer should see every block of Lua's: no chunks then. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) \
@@ -25,8 +27,10 @@
 
 #if defined(__GNUC__)
 #define HEAP_APART __attribute__((noinline))
+#define HEAP_FETCH(p) __builtin_prefetch(p, 1)
 #else
 #define HEAP_APART
+#define HEAP_FETCH(p) ((void)0)
 #endif
 
 struct HeapBlock { HeapBlock *next; };
@@ -58,7 +62,7 @@ void lc_heap_clear (Heap *h) {
   while (h->chunks != NULL) {
     HeapChunk *c = h->chunks;
     h->chunks = c->next;
-    h->mem->fn(h->mem->ud, c, c->size, 0);
+    lc_mem_give(h->mem, c, c->size);
   }
   memset(h->free_, 0, sizeof h->free_);
   h->next = h->end = NULL;
@@ -137,6 +141,22 @@ static void heap_put (Heap *h, void *p, size_t class_) {
   h->free_[class_] = b;
 }
 
+/* A small block, from a free list or the newest chunk; else NULL. The next one of the
+** list comes into the cache while Lua fills this one in: it may have been free for long. */
+static inline void *heap_quick (Heap *h, size_t class_) {
+  HeapBlock *b = h->free_[class_];
+  size_t size = class_ * HEAP_UNIT;
+  if (b != NULL) {
+    h->free_[class_] = b->next;
+    HEAP_FETCH(b->next);
+    return b;
+  }
+  if ((size_t)(h->end - h->next) < size) return NULL;
+  b = (HeapBlock *)(void *)h->next;
+  h->next += size;
+  return b;
+}
+
 /* What is left of a chunk that is too short goes to the free lists. */
 static void heap_use_up (Heap *h) {
   size_t left = (size_t)(h->end - h->next) / HEAP_UNIT;
@@ -144,14 +164,21 @@ static void heap_use_up (Heap *h) {
   h->next = h->end = NULL;
 }
 
+/* What the next chunk may have; 0: there may be none. */
+static size_t heap_next_size (const Heap *h) {
+  size_t size = h->grow, most = h->limit * CHUNKS_TIMES;
+  if (h->limit == 0) return size;
+  while (h->held + size > most && size > CHUNK_FIRST) size /= 2;
+  return h->held + size > most ? 0 : size;
+}
+
 static int heap_more (Heap *h) {
   HeapChunk *c;
-  if (h->limit != 0 && h->held + h->grow > h->limit * CHUNKS_TIMES) return 0;
-  c = (HeapChunk *)h->mem->fn(h->mem->ud, NULL, 0, h->grow);
-  if (c == NULL) return 0;
-  h->held += h->grow;
+  size_t size = heap_next_size(h);
+  if (size == 0 || (c = (HeapChunk *)lc_mem_take(h->mem, size)) == NULL) return 0;
+  h->held += size;
   heap_use_up(h);
-  c->size = h->grow;
+  c->size = size;
   c->next = h->chunks;
   h->chunks = c;
   h->next = (char *)c + CHUNK_HEAD;
@@ -175,18 +202,9 @@ static void *heap_cut (Heap *h, size_t class_) {
 }
 
 static void *heap_take (Heap *h, size_t class_) {
-  HeapBlock *b = h->free_[class_];
-  size_t size = class_ * HEAP_UNIT;
-  void *p;
-  if (b != NULL) {
-    h->free_[class_] = b->next;
-    return b;
-  }
-  if ((size_t)(h->end - h->next) < size && !heap_more(h))
-    return heap_cut(h, class_);
-  p = h->next;
-  h->next += size;
-  return p;
+  void *p = heap_quick(h, class_);
+  if (p == NULL && heap_more(h)) p = heap_quick(h, class_);
+  return p != NULL ? p : heap_cut(h, class_);
 }
 
 /* --- huge blocks --------------------------------------------------------- */
@@ -318,23 +336,30 @@ HEAP_APART static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
   return q;
 }
 
-/* What Lua asks for most: a small block, from a free list or the newest chunk; and a
-** small block that goes to its list. */
+/* A small array grows: each `{ f(), g() }` is made for one value, then for two. */
+HEAP_APART static void *heap_grow (Heap *h, void *p, size_t osize, size_t nsize,
+                                   size_t used) {
+  size_t class_ = heap_class(nsize), more = nsize - osize;
+  void *q = NULL;
+  if (used + more <= h->mark)
+    q = class_ == heap_class(osize) ? p : heap_quick(h, class_);
+  if (q == NULL) return heap_slow(h, p, osize, nsize, used);
+  if (q != p) {
+    memcpy(q, p, osize);
+    heap_put(h, p, heap_class(osize));
+  }
+  heap_count(h, used + more);
+  return q;
+}
+
+/* What Lua asks for most: a small block, and one that is given back. */
 void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
   Heap *h = (Heap *)ud;
   size_t used = atomic_load_explicit(&h->used, memory_order_relaxed);
   if (p == NULL) {
     if (nsize - 1 < HEAP_SMALL && !HEAP_PLAIN && used + nsize <= h->mark) {
-      size_t class_ = heap_class(nsize);
-      HeapBlock *b = h->free_[class_];
-      if (b != NULL) {
-        h->free_[class_] = b->next;
-        heap_count(h, used + nsize);
-        return b;
-      }
-      if ((size_t)(h->end - h->next) >= class_ * HEAP_UNIT) {
-        void *q = h->next;
-        h->next += class_ * HEAP_UNIT;
+      void *q = heap_quick(h, heap_class(nsize));
+      if (q != NULL) {
         heap_count(h, used + nsize);
         return q;
       }
@@ -346,6 +371,8 @@ void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
     atomic_store_explicit(&h->used, used - osize, memory_order_relaxed);
     return NULL;
   }
+  else if (nsize > osize && heap_is_small(nsize))
+    return heap_grow(h, p, osize, nsize, used);
   return heap_slow(h, p, osize, nsize, used);
 }
 

@@ -8,7 +8,8 @@
 ** says how large a block was, so blocks carry no header. Larger ones go to
 ** the system. Chunks are given back together, when the state is closed: that
 ** is all the freeing that a short-lived state needs. (The shape of Knuth's
-** simple segregated storage; sizes from measurement.)
+** simple segregated storage; sizes from measurement.) The largest chunks are
+** a large page each (base/pages.h), which is 3 % of the time of who makes trees.
 **
 ** Of the huge ones (from HEAP_HUGE bytes on: long strings, long arrays) some
 ** that were freed are kept: the system would take each back at once, and give
