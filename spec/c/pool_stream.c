@@ -643,6 +643,28 @@ static void test_a_reader_that_starves_fetches (void) {
   }
 }
 
+/* What an endless source gives before the reader has to wait, for one worker whose tasks
+** take so long. */
+static long pulled_ahead (double task_ns) {
+  Fake f;
+  Reader r;
+  long pulled;
+  if (!fake_open(&f, FAKE_WHOLE, 0) || !reader_open(&r, &f, 0, 0, -1)) return 0;
+  lc_stream_expect(r.s, task_ns);
+  CHECK(!reader_next(&r, 0));
+  pulled = r.pulled;
+  reader_close(&r);
+  fake_close(&f);
+  return pulled;
+}
+
+/* As many as it needs while its reader waits for a processor, within bounds. */
+static void test_workers_have_work_in_stock (void) {
+  CHECK_INT(pulled_ahead(1e9), 3);
+  CHECK_INT(pulled_ahead(1e6), 8);
+  CHECK_INT(pulled_ahead(60e3), 64);
+}
+
 /* Behind a task that is alone in its batch nothing waits. */
 static void test_single_items_are_not_fetched (void) {
   Fake f;
@@ -931,6 +953,7 @@ int main (void) {
   RUN(test_unread_results_fill_the_window);
   RUN(test_what_was_put_is_sent_before_a_wait);
   RUN(test_a_reader_that_starves_fetches);
+  RUN(test_workers_have_work_in_stock);
   RUN(test_single_items_are_not_fetched);
   RUN(test_single_items_do_not_hide_a_batch);
   RUN(test_a_batch_has_the_size_that_was_asked_for);

@@ -24,6 +24,11 @@
 ** twice that, and so on, up to FETCH_MOST. */
 #define FETCH_FIRST_NS 1000000u
 #define FETCH_MOST_NS 50000000u
+/* A consumer may wait so long until it gets a processor that the workers use: who runs
+** keeps it for 3 ms and more, on Linux. So much work they have in stock, if that is no
+** more than so many items. */
+#define AHEAD_NS 8000000.0
+#define AHEAD_MOST 64
 /* Empty batches that a stream keeps. */
 #define SPARE_MOST 8
 
@@ -135,12 +140,15 @@ static void stream_shrink (Stream *s, size_t n) {
 
 /*
 ** How many items may be with the workers: one batch running and one waiting
-** for each, and one being filled. An explicit window means what it says.
+** for each, and one being filled; or work for AHEAD_NS. An explicit window means what
+** it says.
 */
 static uint64_t stream_lookahead (const Stream *s) {
   uint64_t n = (uint64_t)s->size * (2 * (uint64_t)s->link.workers + 1);
-  if (s->options.window != 0) n = s->options.window;
-  return n;
+  double most = s->task_ns > 0 ? AHEAD_NS * s->link.workers / s->task_ns : 0;
+  if (s->options.window != 0) return s->options.window;
+  if (most > AHEAD_MOST) most = AHEAD_MOST;
+  return most > (double)n ? (uint64_t)most : n;
 }
 
 /* So many more may be pulled: see "counts" in stream.h. */
