@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "pool/stream.h"
+#include "pool/supply.h"
 
 /* --- a pool, as a stream sees it ------------------------------------------- */
 
@@ -268,18 +268,18 @@ static size_t reader_close (Reader *r) {
 }
 
 static int reader_put (Reader *r) {
-  Batch *b = lc_stream_open_batch(r->s);
+  Batch *b = lc_supply_open_batch(r->s);
   size_t at;
   if (b == NULL) return 0;
   at = b->msg.len;
   if (!item_write(b, r->pulled + 1)) return 0;
-  if (lc_stream_put(r->s, at, NULL)) return 1;
+  if (lc_supply_put(r->s, at, NULL)) return 1;
   b->msg.len = at;
   return 0;
 }
 
 static int reader_fail (Reader *r) {
-  Batch *b = lc_stream_spare(r->s);
+  Batch *b = lc_supply_spare(r->s);
   if (b == NULL) return 0;
   if (lc_batch_add(b, (uint64_t)r->pulled + 1, ENTRY_FAULT, 1) != NULL
       && lc_stream_put_failed(r->s, b)) return 1;
@@ -290,7 +290,7 @@ static int reader_fail (Reader *r) {
 /* 0 without memory: then the item is not pulled. */
 static int reader_pull (Reader *r) {
   if (r->pulled == r->items) {
-    lc_stream_exhaust(r->s);
+    lc_supply_exhaust(r->s);
     return 1;
   }
   if (r->failing && r->pulled % 3 == 1 ? !reader_fail(r) : !reader_put(r))
@@ -559,7 +559,7 @@ static void test_a_ready_result_waits_for_a_batch_of_pulls_at_most (void) {
   REQUIRE(fake_open(&f, FAKE_SPLIT, 0) && reader_open(&r, &f, 0, 50, -1));
   CHECK_INT(lc_stream_step(r.s, 0), STREAM_PULL);
   CHECK(reader_pull(&r) && reader_pull(&r));
-  lc_stream_flush(r.s);
+  lc_supply_flush(r.s);
   while ((b = fake_take(&f, 0)) != NULL) fake_run(&f, b);
   CHECK(reader_next(&r, 0));
   CHECK(r.pulled <= 2 + (long)r.s->size);
@@ -650,7 +650,7 @@ static long pulled_ahead (double task_ns) {
   Reader r;
   long pulled;
   if (!fake_open(&f, FAKE_WHOLE, 0) || !reader_open(&r, &f, 0, 0, -1)) return 0;
-  lc_stream_expect(r.s, task_ns);
+  lc_supply_expect(r.s, task_ns);
   CHECK(!reader_next(&r, 0));
   pulled = r.pulled;
   reader_close(&r);

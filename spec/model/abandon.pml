@@ -97,7 +97,7 @@ proctype Owner () {
   byte r = 0, k, waits;
   bit rest = 0, split_once = 0;
   do
-  :: at[r] < end[r] ->     /* run_items */
+  :: at[r] < end[r] ->     /* items_loop */
     if
     :: r == 0 && !listed[1] && !split_once && at[0] + 1 < end[0] -> split()
     :: true

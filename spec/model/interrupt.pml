@@ -122,7 +122,7 @@ proctype Owner () {
   do
   :: k == WORKS -> break
   :: else ->
-    /* run_go: lc_interrupt_begin, then a look (run_items, run_ends_parked) */
+    /* run_go: lc_interrupt_begin, then a look (items_loop, run_ends_parked) */
     stop = 0; moved = 0;
     hook[0] = 0; hook[1] = 0;
     become(k);

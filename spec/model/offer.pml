@@ -84,7 +84,7 @@ inline make_offer () {              /* lc_offer */
 proctype Owner () {
   byte k, offered = NONE, got;
   do
-  :: at < end ->                    /* run_items, lc_stop_may_begin */
+  :: at < end ->                    /* items_loop, lc_stop_may_begin */
 #ifndef BUG_BEGUN_AFTER_LOOK
     begun = at + 1;
 #endif

@@ -241,7 +241,7 @@ inline deliver (i, last) {
   wake_consumer(late)
 }
 
-/* ---- a task: [run_items], [lc_yield], [run_go] -------------------------- */
+/* ---- a task: [items_loop], [lc_yield], [run_go] -------------------------- */
 
 proctype item (byte i) {
   byte n, lim, t, y;
@@ -428,9 +428,9 @@ active proctype consumer () {
   :: true ->
      collect();
      if
-     :: MAY_PULL && pulled < ITEMS ->               /* [lc_stream_put], flush */
+     :: MAY_PULL && pulled < ITEMS ->               /* [lc_supply_put], flush */
         atomic { pulled++; running++; run item(pulled) }
-     :: MAY_PULL ->                                 /* [lc_stream_exhaust] */
+     :: MAY_PULL ->                                 /* [lc_supply_exhaust] */
         exhausted = 1;
 #ifdef SHUFFLED
         if :: turn > pulled && handed < pulled -> pass(); wake_parked() :: else fi

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 #include "../base/clock.h"
+#include "../pool/supply.h"
 #include "generator.h"
 #include "lib.h"
 #include "lib_wait.h"
@@ -223,11 +224,11 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p) {
   lc_pool_hold(p);
   g->pool = p;
   lc_codec_begin(L, home->codec);
-  b = lc_stream_open_batch(g->s);
+  b = lc_supply_open_batch(g->s);
   if (b == NULL) return luaL_error(L, "not enough memory");
   lc_sandbox_address(L, home, p);
-  if (!lc_lib_encode_call(L, home, b, 2, n) || !lc_stream_put(g->s, 0, NULL))
+  if (!lc_lib_encode_call(L, home, b, 2, n) || !lc_supply_put(g->s, 0, NULL))
     return luaL_error(L, "not enough memory");
-  lc_stream_exhaust(g->s);
+  lc_supply_exhaust(g->s);
   return lc_generator_for(L);
 }

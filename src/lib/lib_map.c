@@ -9,6 +9,7 @@
 
 #include "../base/clock.h"
 #include "../pool/fault.h"
+#include "../pool/supply.h"
 #include "range.h"
 #include "results.h"
 #include "sandbox.h"
@@ -52,7 +53,7 @@ static void map_refusal (lua_State *L, uint64_t index, int skipped) {
 
 /* The item cannot be sent: it fails alone. The message is on top. 0 without memory. */
 static int map_fail_item (lua_State *L, Results *r, int first, int n) {
-  Batch *b = lc_stream_spare(r->s);
+  Batch *b = lc_supply_spare(r->s);
   int at = lua_gettop(L);
   int ok = b != NULL;
   lc_batch_free(r->failing);
@@ -95,7 +96,7 @@ static Call *map_find_call (lua_State *L, Results *r, int idx) {
   lc_sandbox_address(L, r->home, r->pool);
   if (call == NULL && r->ncalls < CALLS_MOST
       && map_make_call(L, r, idx, &call) == LC_ENCODED) {
-    lc_stream_keep_call(r->s, call);
+    lc_supply_keep_call(r->s, call);
     r->ncalls++;
     lua_pushvalue(L, idx);
     lua_pushlightuserdata(L, call);
@@ -131,11 +132,11 @@ static int map_put (lua_State *L, Results *r, int n, int quick) {
     skipped = call != NULL;
     lua_settop(L, first + n - 1);
   }
-  b = lc_stream_open_batch(r->s);
+  b = lc_supply_open_batch(r->s);
   if (b == NULL) return 0;
   if (n - skipped == 1
       && (form = lc_entry_form(L, first + skipped)) != FORM_RECORD)
-    return lc_stream_put_value(r->s, L, form, first + skipped, call);
+    return lc_supply_put_value(r->s, L, form, first + skipped, call);
   at = b->msg.len;
   lc_sandbox_address(L, r->home, r->pool);
   if (!quick)
@@ -144,7 +145,7 @@ static int map_put (lua_State *L, Results *r, int n, int quick) {
     return -1;
   switch (result) {
     case LC_ENCODED:
-      if (lc_stream_put(r->s, at, call)) return 1;
+      if (lc_supply_put(r->s, at, call)) return 1;
       b->msg.len = at;
       return 0;
     case LC_REFUSED:
@@ -211,11 +212,11 @@ static int map_put_range (lua_State *L, Results *r, size_t most) {
   lua_Integer first, step, n;
   size_t room;
   if (r->call == NULL || !lc_range_is(r->source)) return 0;
-  room = lc_stream_room(r->s);
+  room = lc_supply_room(r->s);
   if (room == 0) luaL_error(L, "not enough memory");
   n = lc_range_take(r->source, &first, &step,
                     (lua_Integer)(room < most ? room : most));
-  if (n > 0) lc_stream_put_range(r->s, first, step, (size_t)n, r->call);
+  if (n > 0) lc_supply_put_range(r->s, first, step, (size_t)n, r->call);
   return n > 0;
 }
 
@@ -238,7 +239,7 @@ static int map_pull (lua_State *L, Results *r, int idx, int first) {
 static size_t map_burst (Results *r, size_t most) {
   if (most > 1 && (r->limit != LC_NEVER || r->source->kind->await != NULL))
     return 1;
-  return most > 1 ? lc_stream_room(r->s) : most;
+  return most > 1 ? lc_supply_room(r->s) : most;
 }
 
 int lc_results_pull (lua_State *L, Results *r, size_t most) {
@@ -248,7 +249,7 @@ int lc_results_pull (lua_State *L, Results *r, size_t most) {
   left = map_burst(r, most);
   lua_getiuservalue(L, 1, UV_SOURCE);
   n = map_pull(L, r, top + 1, 1);
-  while (n >= 0 && left-- > 1 && lc_stream_goes_on(r->s))
+  while (n >= 0 && left-- > 1 && lc_supply_goes_on(r->s))
     n = map_pull(L, r, top + 1, 0);
   r->source->until = 0;
   if (n < 0 && n != LC_GEN_LATE) {
@@ -256,7 +257,7 @@ int lc_results_pull (lua_State *L, Results *r, size_t most) {
       r->failed = 1;
       lua_setiuservalue(L, 1, UV_ERROR);
     }
-    lc_stream_exhaust(r->s);
+    lc_supply_exhaust(r->s);
   }
   lua_settop(L, top);
   return n != LC_GEN_LATE;
@@ -275,7 +276,7 @@ static int map_start (lua_State *L, Results *r, int n) {
     lc_generator_await(L, r->source, &r->waiting, n, map_start_again);
     if (!lc_results_pull(L, r, 1)) break;
   }
-  lc_stream_flush(r->s);
+  lc_supply_flush(r->s);
   lua_pushnil(L);
   lua_pushnil(L);
   lua_pushvalue(L, 1);
@@ -315,7 +316,7 @@ static Call *map_new_call (lua_State *L, Results *r, int idx,
     lua_concat(L, 2);
     lua_error(L);
   }
-  lc_stream_keep_call(r->s, call);
+  lc_supply_keep_call(r->s, call);
   return call;
 }
 

@@ -1,8 +1,8 @@
 /*
 ** kit.h: what a worker keeps for running batches, and a fiber that runs items of
-** one: only data. Who does what with it: run.c (one item after the other),
-** answer.c (what they say), yield.c (what they say on the way), stop.c (what ends
-** them). Stands on batch, call and run/worker. Owner thread only, but where it
+** one: only data. Who does what with it: items.c (one item after the other), run.c
+** (around that), answer.c (what they say), yield.c (what they say on the way), stop.c
+** (what ends them). Stands on batch, call and run/worker. Owner thread only, but where it
 ** says so.
 */
 #ifndef lc_kit_h
@@ -75,6 +75,10 @@ struct Run {
 enum { HANDLER = 1, FUNCTION = 2, FIRST = 3 };
 
 static inline Codec *lc_kit_codec (Run *r) { return r->kit->w->codec; }
+/* Of the item that is its next: what its random numbers begin with. */
+static inline uint64_t lc_kit_number (const Run *r) {
+  return r->in->base + r->in->entries[r->at].index;
+}
 static inline Interrupt *lc_kit_interrupt (Run *r) {
   return &r->kit->w->interrupt;
 }

@@ -6,6 +6,7 @@
 #include "../base/clock.h"
 #include "../run/state.h"
 #include "offer.h"
+#include "supply.h"
 
 /* --- stopping ----------------------------------------------------------- */
 
@@ -159,7 +160,7 @@ void lc_pool_expect (Pool *p, Stream *s, const Call *call) {
   lc_mutex_lock(&p->lock);
   ns = lc_pace_find(&p->paces, s->key);
   lc_mutex_unlock(&p->lock);
-  if (ns >= 0) lc_stream_expect(s, ns);
+  if (ns >= 0) lc_supply_expect(s, ns);
 }
 
 static void pool_note_pace (Pool *p, const Stream *s) {

@@ -1,6 +1,6 @@
 /*
 ** retry.h: what a map says about attempts that fail: how often an item is tried
-** again, after which kinds of failure, and how long after. Stands on call.h; run.c
+** again, after which kinds of failure, and how long after. Stands on call.h; items.c
 ** does what it says. Workers only read it.
 **
 ** The worker that had the failure tries again, from the same record: so the map

@@ -7,12 +7,9 @@
 #include "../base/clock.h"
 #include "answer.h"
 #include "fault.h"
-#include "retry.h"
+#include "items.h"
 #include "sink.h"
 #include "stop.h"
-
-/* Finished results wait at most this long for the task after them. */
-#define FLUSH_US 100
 
 size_t lc_run_fiber_size (void) { return sizeof(Run); }
 
@@ -25,106 +22,7 @@ static void run_leave (RunKit *kit, Batch *in) {
   lc_answer_spare(kit, in);
 }
 
-/* --- inside the fiber ---------------------------------------------------- */
-
-/* What an attempt leaves behind goes. */
-static void run_clear (Run *r) {
-  if (r->trace != LUA_NOREF) {
-    luaL_unref(r->kit->w->L, LUA_REGISTRYINDEX, r->trace);
-    r->trace = LUA_NOREF;
-  }
-  r->stop = STOP_NOT;
-  r->fiber.limit = LC_NEVER;
-  r->yielded = 0;
-  r->refused = NULL;
-  r->until = 0;
-}
-
-/* It goes to the next item. */
-static void run_pass (Run *r) {
-  run_clear(r);
-  r->attempt = 1;
-  r->again = 0;
-  r->at++;
-}
-
-/* The attempt has failed: whether there is another one. */
-static int run_tries_again (Run *r, const char *kind) {
-  const Retry *t = r->in->retry;
-  if (t == NULL || r->yielded || !lc_retry_wants(t, r->attempt, kind)) return 0;
-  r->attempt++;
-  r->again = 1;
-  return 1;
-}
-
-static void run_finish (lua_State *co, Run *r, int status) {
-  int again = 0;
-  if (!lc_stop_may_answer(r)) r->stop = STOP_CANCEL;
-  if (r->stop == STOP_CANCEL) return;
-  if (r->stop == STOP_TIMEOUT) {
-    again = run_tries_again(r, LC_FAULT_TIMEOUT);
-    if (!again) lc_answer_timeout(co, r);
-  }
-  else if (status == LUA_OK || status == LUA_YIELD) lc_answer_results(co, r);
-  else if (lc_stop_is_cancelled(r)) {       /* of that it may have failed */
-    r->stop = STOP_CANCEL;
-    return;
-  }
-  else {
-    const char *kind;
-    lc_fault_open(co, status);
-    kind = lc_answer_kind(co, r, status);
-    again = run_tries_again(r, kind);
-    if (!again) lc_answer_fault(co, r, kind);
-  }
-  if (again) run_clear(r);
-  else run_pass(r);
-  if (r->at < r->end
-      && lc_ticks() - r->sent_ticks > FLUSH_US * LC_TICKS_PER_US)
-    lc_answer_flush(r);
-}
-
-static int run_items (lua_State *co, Run *r);
-
-static int run_continue (lua_State *co, int status, lua_KContext ctx) {
-  Run *r = (Run *)ctx;
-  run_finish(co, r, status);
-  return run_items(co, r);
-}
-
-/* Pushes the function and its arguments; gives the number of arguments. */
-static int run_push_call (lua_State *co, Run *r, const Entry *e) {
-  if (e->call == NULL) {             /* its first value is the function */
-    int n = lc_entry_push(co, lc_kit_codec(r), &r->in->msg, e);
-    if (lua_type(co, -n) == LUA_TSTRING) {
-      lua_pushvalue(co, -n);
-      lc_call_resolve(co);
-      lua_replace(co, -n - 1);
-    }
-    return n - 1;
-  }
-  if (e->call != r->call) {
-    lc_call_push(&r->kit->calls, co, lc_kit_codec(r), e->call);
-    lua_replace(co, FUNCTION);
-    r->call = e->call;
-  }
-  lua_pushvalue(co, FUNCTION);
-  if (e->form == FORM_RECORD)
-    return lc_entry_push(co, lc_kit_codec(r), &r->in->msg, e);
-  lc_entry_value(co, e);
-  return 1;
-}
-
 /* --- random numbers ------------------------------------------------------ */
-
-static uint64_t run_number (const Run *r) {
-  return r->in->base + r->in->entries[r->at].index;
-}
-
-static void run_seed (Run *r) {
-  lc_random_seed(&r->random, r->in->seed, run_number(r));
-  r->started = 0;
-}
 
 static Run *run_current (RunKit *kit) {
   return (Run *)(void *)kit->w->fibers.current;
@@ -138,94 +36,9 @@ Random *lc_run_random (RunKit *kit) {
 int lc_run_sow (RunKit *kit, uint64_t *seed) {
   Run *r = run_current(kit);
   if (r == NULL || r->at == r->end) return 0;
-  *seed = lc_random_split(lc_random_split(r->in->seed, run_number(r)),
+  *seed = lc_random_split(lc_random_split(r->in->seed, lc_kit_number(r)),
                           r->started++);
   return 1;
-}
-
-/* --- retries ------------------------------------------------------------- */
-
-/* The function that was to give a pause has failed, or gave something else: the
-** item fails of that. The error value or what it gave is on top. */
-static int run_delay_failed (lua_State *co, Run *r, int status) {
-  if (status != LUA_OK) {
-    lc_fault_open(co, status);
-    lua_pushfstring(co, "retry_delay: %s", lua_tostring(co, -3));
-    lua_replace(co, -4);
-  }
-  else {
-    lua_pushfstring(co, "retry_delay: a number of seconds expected, got %s",
-                    luaL_tolstring(co, -1, NULL));
-    lua_pushnil(co);
-    lua_pushvalue(co, -2);
-  }
-  r->attempt--;
-  lc_answer_fault(co, r, LC_FAULT_ERROR);
-  run_pass(r);
-  return 0;
-}
-
-/* Settles how long the item waits for its next attempt; 0: it has failed. */
-static int run_delay (lua_State *co, Run *r) {
-  const Retry *t = r->in->retry;
-  uint64_t pause;
-  if (t->ask == NULL) pause = lc_retry_pause(t, r->attempt - 1);
-  else {
-    int status;
-    r->phase = PHASE_CALL;
-    lc_call_push(&r->kit->calls, co, lc_kit_codec(r), t->ask);
-    lua_pushinteger(co, r->attempt - 1);
-    status = lua_pcall(co, 1, 1, HANDLER);
-    if (status != LUA_OK || lua_type(co, -1) != LUA_TNUMBER
-        || !lc_retry_seconds(lua_tonumber(co, -1), &pause))
-      return run_delay_failed(co, r, status);
-  }
-  r->again = 0;
-  r->until = pause > 0 ? lc_now() + pause : 0;
-  return 1;
-}
-
-/* --- items --------------------------------------------------------------- */
-
-static int run_go_on (lua_State *co, int status, lua_KContext ctx) {
-  Run *r = (Run *)ctx;
-  (void)status;
-  if (lc_stop_may_answer(r)) return run_items(co, r);
-  r->stop = STOP_CANCEL;
-  return 0;
-}
-
-/*
-** One item after the other. A protected call in a coroutine costs no setjmp:
-** an error unwinds to the resume below, and `run_continue` goes on.
-*/
-static int run_items (lua_State *co, Run *r) {
-  while (r->at < r->end && !lc_stop_is_cancelled(r)) {
-    int n, status;
-    lua_settop(co, FUNCTION);
-    if (r->again && !run_delay(co, r)) continue;
-    if (r->until > 0 && r->until > lc_now())
-      return lc_fiber_suspend(co, &r->fiber, r->until, NULL, NULL,
-                              (lua_KContext)r, run_go_on);
-    r->phase = PHASE_DECODE;
-    if (r->in->timeout == 0) lc_offer(r);
-    else if (!lc_stop_may_begin(r)) break;
-    if (r->kit->seeded) run_seed(r);
-    n = run_push_call(co, r, &r->in->entries[r->at]);
-    r->phase = PHASE_CALL;
-    status = lua_pcallk(co, n, LUA_MULTRET, HANDLER, (lua_KContext)r,
-                        run_continue);
-    run_finish(co, r, status);
-  }
-  return 0;
-}
-
-static int run_body (lua_State *co) {
-  Run *r = (Run *)lua_touserdata(co, 1);
-  lua_settop(co, 0);
-  lua_pushcfunction(co, lc_fault_handler);
-  lua_pushnil(co);
-  return run_items(co, r);
 }
 
 /* --- deaths -------------------------------------------------------------- */
@@ -287,9 +100,9 @@ static void run_bury (Run *r, int status) {
   int top = lua_gettop(L), written = 0;
   int why = r->stop == STOP_NOT ? STOP_CLOSE : r->stop;
   if (r->phase != PHASE_FAULT && !r->again
-      && run_tries_again(r, run_buried_kind(r, status))) {
+      && lc_items_try_again(r, run_buried_kind(r, status))) {
     run_close(r, why);
-    run_clear(r);
+    lc_items_clear(r);
     return;
   }
   if (r->again) r->attempt--;        /* it has not come to that one */
@@ -309,7 +122,7 @@ static void run_bury (Run *r, int status) {
     lc_answer_add(r, record, ENTRY_NOMEM);
   }
   run_close(r, why);
-  run_pass(r);
+  lc_items_pass(r);
 }
 
 /* --- around the fiber ---------------------------------------------------- */
@@ -426,7 +239,7 @@ static int run_resume (Run *r) {
   int status, n = 0;
   lc_fiber_unpark(&r->fiber);
   if (lua_status(co) != LUA_YIELD) {      /* to be started */
-    lua_pushcfunction(co, run_body);
+    lua_pushcfunction(co, lc_items_body);
     lua_pushlightuserdata(co, r);
     n = 1;
   }

@@ -5,7 +5,7 @@
 **
 ** Who may do what.
 **   Consumer: the thread that runs the state which called `map`. It alone
-**     puts items in, sends, waits, takes results, and closes.
+**     puts items in and sends (supply.h), waits, takes results, and closes.
 **   Workers: read `cancelled`, deliver batches. A worker never waits here.
 **
 ** Who owns a batch: the consumer while it is filled; the pool's queue; the
@@ -180,37 +180,9 @@ typedef enum StreamStep {
 */
 StreamStep lc_stream_step (Stream *s, int pulled);
 
-/* Before the first item: tasks take so long, perhaps. */
-void lc_stream_expect (Stream *s, double task_ns);
-/* The batch to encode the next item into; NULL without memory. */
-Batch *lc_stream_open_batch (Stream *s);
-/* One record was encoded into the open batch at `at`: it is the next item.
-** 0 without memory: then it is not. */
-int lc_stream_put (Stream *s, size_t at, Call *call);
-/* The same for one value, as lc_entry_form has it. */
-int lc_stream_put_value (Stream *s, lua_State *L, EntryForm form, int idx,
-                         Call *call);
-/* After PULL: so many items may be put at once, into one batch. At least 1; 0
-** without memory. */
-size_t lc_stream_room (Stream *s);
-/* After a put: whether the open batch takes more before anything else is done. */
-static inline int lc_stream_goes_on (const Stream *s) {
-  return s->open != NULL && !s->slow && s->asked - s->opened <= LC_BATCH_TICKS;
-}
-/* Puts `n` integers, which there is room for. */
-void lc_stream_put_range (Stream *s, lua_Integer first, lua_Integer step,
-                          size_t n, Call *call);
-/* The next item, which is a failure already: `b` holds its one entry.
-** 0 without memory: then `b` is still the caller's. */
+/* The next item, which is a failure already: `b`, of lc_supply_spare, holds its one
+** entry. 0 without memory: then `b` is still the caller's. */
 int lc_stream_put_failed (Stream *s, Batch *b);
-/* An empty batch for that; NULL without memory. */
-Batch *lc_stream_spare (Stream *s);
-/* Entries may name `call` from here on; takes over the caller's hold. */
-void lc_stream_keep_call (Stream *s, Call *call);
-/* Sends what was put. */
-void lc_stream_flush (Stream *s);
-/* The source has ended. */
-void lc_stream_exhaust (Stream *s);
 
 /* Says that `w` is to be woken when there is news: 1; or 0: there is. */
 int lc_stream_listen (Stream *s, Waiter *w);

@@ -45,3 +45,57 @@ void lc_turn_pass (Stream *s) {
   } while (turn > s->pulled && s->exhausted && s->handed < s->pulled);
   atomic_store_explicit(&s->turn, turn, memory_order_seq_cst);
 }
+
+/* --- chains ---------------------------------------------------------------- */
+
+/* Never less than for two blocks: a turn may be ahead of what is pulled. */
+int lc_turn_widen (Stream *s, size_t n) {
+  size_t need = (size_t)(s->pulled + 1 - lc_turn_lowest(s)) + n, size = 64, i;
+  StreamSlot *slots;
+  if (s->slots != NULL && need <= s->mask + 1) return 1;
+  while (size < need) size *= 2;
+  slots = (StreamSlot *)lc_mem_zalloc(s->mem, size * sizeof(StreamSlot));
+  if (slots == NULL) return 0;
+  if (s->slots != NULL) {
+    for (i = 0; i <= s->mask; i++) {
+      Entry *e = s->slots[i].first;
+      if (e != NULL) slots[e->index & (size - 1)] = s->slots[i];
+    }
+    lc_mem_free(s->mem, s->slots, (s->mask + 1) * sizeof(StreamSlot));
+  }
+  s->slots = slots;
+  s->mask = size - 1;
+  return 1;
+}
+
+void lc_turn_file (Stream *s, Batch *b) {
+  size_t i;
+  for (i = 0; i < b->n; i++) {
+    Entry *e = &b->entries[i];
+    StreamSlot *slot = &s->slots[e->index & s->mask];
+    e->batch = b;
+    e->next = NULL;
+    if (slot->first == NULL) slot->first = e;
+    else slot->last->next = e;
+    slot->last = e;
+  }
+}
+
+/* A batch goes with the last of its entries that is in a chain. */
+void lc_turn_drop (Stream *s) {
+  size_t i;
+  for (i = 0; s->slots != NULL && i <= s->mask; i++) {
+    Entry *e = s->slots[i].first;
+    s->slots[i].first = NULL;
+    while (e != NULL) {
+      Entry *next = e->next;
+      if (--e->batch->unread == 0) lc_batch_free(e->batch);
+      e = next;
+    }
+  }
+}
+
+void lc_turn_free (Stream *s) {
+  lc_mem_free(s->mem, s->slots,
+              s->slots != NULL ? (s->mask + 1) * sizeof(StreamSlot) : 0);
+}
