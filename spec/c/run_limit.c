@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
+#include "base/thread.h"
 #include "run/heap.h"
 
 enum { KB = 1024, LUA_OBJECT = LUA_TSTRING };
@@ -139,11 +140,75 @@ static void a_state_lives_within (void) {
   CHECK_INT(given, 0);
 }
 
+/* --- several states ------------------------------------------------------- */
+
+static const char busy[] =
+  "local all = {}\n"
+  "for i = 1, 20000 do all[i % 500] = { i, tostring(i), ('x'):rep(i % 700) } end\n"
+  "local threads = {}\n"
+  "for i = 1, 300 do threads[i] = coroutine.create(load) end\n";
+
+static void run_busy (void *L) {
+  if (luaL_dostring((lua_State *)L, busy) != LUA_OK) lua_pushboolean((lua_State *)L, 0);
+}
+
+static lua_State *begin_state (Rig *r) {
+  lua_State *L = lua_newstate(lc_heap_alloc, &r->heap);
+  if (L != NULL) luaL_openlibs(L);
+  return L;
+}
+
+static void coroutines_do_not_share (void) {
+  Rig r;
+  lua_State *L;
+  rig_open(&r, 0);
+  L = begin_state(&r);
+  REQUIRE(L != NULL);
+  run_busy(L);
+  CHECK_INT(lua_gettop(L), 0);
+  CHECK(!r.heap.shared);
+  lua_close(L);
+  lc_heap_clear(&r.heap);
+  CHECK_INT(given, 0);
+}
+
+/* A module may make states with what lua_getallocf gives it, and run them elsewhere. */
+static void states_on_other_threads_share (void) {
+  enum { STATES = 4 };
+  Rig r;
+  lua_State *L[STATES];
+  Thread t[STATES];
+  int i, round;
+  rig_open(&r, 0);
+  for (round = 0; round < 3; round++) {
+    for (i = 0; i < STATES; i++) REQUIRE((L[i] = begin_state(&r)) != NULL);
+    CHECK(r.heap.shared);
+    for (i = 1; i < STATES; i++)
+      REQUIRE(lc_thread_start(&t[i], run_busy, L[i], 0) == 0);
+    run_busy(L[0]);
+    for (i = 1; i < STATES; i++) lc_thread_join(&t[i]);
+    for (i = 0; i < STATES; i++) CHECK_INT(lua_gettop(L[i]), 0);
+    lua_close(L[0]);                   /* whose heap it is */
+    lc_heap_clear(&r.heap);
+    for (i = 1; i < STATES; i++) {     /* they have theirs still */
+      run_busy(L[i]);
+      CHECK_INT(lua_gettop(L[i]), 0);
+      lua_close(L[i]);
+    }
+    CHECK_INT(lc_heap_used(&r.heap), 0);
+    lc_heap_clear(&r.heap);
+    CHECK_INT(given, 0);
+    CHECK(!r.heap.shared);
+  }
+}
+
 int main (void) {
   RUN(used_is_exact);
   RUN(half_of_the_room_makes_lua_collect);
   RUN(what_is_free_is_cut_for_smaller_ones);
   RUN(chunks_are_bounded);
   RUN(a_state_lives_within);
+  RUN(coroutines_do_not_share);
+  RUN(states_on_other_threads_share);
   return check_end();
 }

@@ -222,9 +222,9 @@ static int run_linger (lua_State *L) {
 }
 
 int main (int argc, char **argv) {
+  static Mem mem;               /* static: a C module's state on another thread may */
+  static Heap heap;             /* outlive this function: see heap.h */
   lua_State *L;
-  Mem mem;
-  Heap heap;
   int status, good, told = 0;
   lc_mem_init(&mem, NULL, NULL);
   lc_heap_init(&heap, &mem);

@@ -142,7 +142,8 @@ struct Stream {
   uint64_t burst, burst_at;   /* the pulls since a result was asked for: `pulled`
                               ** and lc_ticks when they began */
   size_t size;                /* items that a batch should have now */
-  double task_ns;             /* what a task takes, roughly; < 0: unknown */
+  double task_ns;             /* what a task takes, roughly; < 0: unknown... */
+  size_t stock;               /* ...and the items that keep the workers busy for a while */
   uint64_t key;               /* of whom that is said: see pace.h; 0: nobody */
   Task *spare;                /* empty batches... */
   int nspare;                 /* ...and how many */

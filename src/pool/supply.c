@@ -35,9 +35,15 @@ static double supply_fit (const Stream *s) {
   return BATCH_NS / (s->task_ns < 1 ? 1 : s->task_ns);
 }
 
+static void supply_learn (Stream *s, double task_ns) {
+  double stock = AHEAD_NS * s->link.workers / (task_ns < 1 ? 1 : task_ns);
+  s->task_ns = task_ns;
+  s->stock = stock < AHEAD_MOST ? (size_t)stock : AHEAD_MOST;
+}
+
 void lc_supply_expect (Stream *s, double task_ns) {
   double size;
-  s->task_ns = task_ns;
+  supply_learn(s, task_ns);
   if (s->options.batch != 0) return;
   size = supply_fit(s);
   s->size = size > BATCH_FIRST ? BATCH_FIRST : size < 1 ? 1 : (size_t)size;
@@ -53,8 +59,8 @@ void lc_supply_measure (Stream *s, const Batch *b) {
   double per, size, most = s->finished < BATCH_EARLY ? BATCH_FIRST : BATCH_MOST;
   if (b->ran == 0) return;
   per = (double)b->busy_ns / (double)b->ran;
-  if (s->task_ns < 0 || per > s->task_ns) s->task_ns = per;
-  else s->task_ns += (per - s->task_ns) / 4;
+  if (s->task_ns >= 0 && per < s->task_ns) per = s->task_ns + (per - s->task_ns) / 4;
+  supply_learn(s, per);
   if (s->options.batch != 0) return;
   size = supply_fit(s);
   if (b->n > 0 && b->msg.len / b->n > 0) {    /* results are large? */
@@ -73,15 +79,13 @@ static void supply_shrink (Stream *s, size_t n) {
 
 /*
 ** How many items may be with the workers: one batch running and one waiting
-** for each, and one being filled; or work for AHEAD_NS. An explicit window means what
-** it says.
+** for each, and one being filled; or what they have in stock. An explicit window means
+** what it says.
 */
 static uint64_t supply_lookahead (const Stream *s) {
   uint64_t n = (uint64_t)s->size * (2 * (uint64_t)s->link.workers + 1);
-  double most = s->task_ns > 0 ? AHEAD_NS * s->link.workers / s->task_ns : 0;
   if (s->options.window != 0) return s->options.window;
-  if (most > AHEAD_MOST) most = AHEAD_MOST;
-  return most > (double)n ? (uint64_t)most : n;
+  return n > s->stock ? n : s->stock;
 }
 
 uint64_t lc_supply_may (const Stream *s) {

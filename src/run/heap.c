@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <lua.h>
+
 #include "../base/pages.h"
 
 /* The first chunk; each is twice the one before, up to the largest. */
@@ -51,13 +53,25 @@ void lc_heap_init (Heap *h, Mem *mem) {
   h->grow = CHUNK_FIRST;
   h->nkept = h->bytes_kept = 0;
   h->refused = h->held = 0;
-  h->cramped = 0;
+  h->cramped = h->states = h->shared = 0;
   lc_heap_limit(h, 0);
   atomic_store_explicit(&h->used, 0, memory_order_relaxed);
   atomic_store_explicit(&h->peak, 0, memory_order_relaxed);
 }
 
+/* It is this thread's alone again, or 0. */
+static int heap_unshare (Heap *h) {
+  int alone;
+  lc_mutex_lock(&h->lock);
+  alone = lc_heap_used(h) == 0;
+  lc_mutex_unlock(&h->lock);
+  if (alone) lc_mutex_free(&h->lock);
+  return alone;
+}
+
 void lc_heap_clear (Heap *h) {
+  if (h->shared && !heap_unshare(h)) return;
+  h->states = h->shared = 0;
   lc_heap_trim(h);
   while (h->chunks != NULL) {
     HeapChunk *c = h->chunks;
@@ -310,12 +324,30 @@ static void *heap_resize (Heap *h, void *p, size_t osize, size_t nsize) {
   return q;
 }
 
+/* The first block of lua_newstate; coroutines are small. */
+static int heap_begins_state (const void *p, size_t tag, size_t nsize) {
+  return p == NULL && tag == LUA_TTHREAD && nsize > HEAP_SMALL;
+}
+
+/* From here on it is shared, unless it is the first; 0: the system gives no lock. */
+static int heap_meet_state (Heap *h) {
+  if (h->shared || h->states == 0) {
+    h->states++;
+    return 1;
+  }
+  if (lc_mutex_init(&h->lock) != 0) return 0;
+  h->states++;
+  h->shared = 1;
+  return 1;
+}
+
 /* Everything but the two calls that Lua makes most. Apart from them: what it
 ** saves and restores would cost them a third of their time. */
 HEAP_APART static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
                                    size_t used) {
   void *q;
   int object = heap_is_object(p, osize);
+  if (heap_begins_state(p, osize, nsize) && !heap_meet_state(h)) return NULL;
   if (p == NULL) osize = 0;            /* it is a type tag then */
   if (nsize == 0) {
     heap_free(h, p, osize);
@@ -353,8 +385,7 @@ HEAP_APART static void *heap_grow (Heap *h, void *p, size_t osize, size_t nsize,
 }
 
 /* What Lua asks for most: a small block, and one that is given back. */
-void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
-  Heap *h = (Heap *)ud;
+static inline void *heap_call (Heap *h, void *p, size_t osize, size_t nsize) {
   size_t used = atomic_load_explicit(&h->used, memory_order_relaxed);
   if (p == NULL) {
     if (nsize - 1 < HEAP_SMALL && !HEAP_PLAIN && used + nsize <= h->mark) {
@@ -374,6 +405,20 @@ void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
   else if (nsize > osize && heap_is_small(nsize))
     return heap_grow(h, p, osize, nsize, used);
   return heap_slow(h, p, osize, nsize, used);
+}
+
+HEAP_APART static void *heap_locked (Heap *h, void *p, size_t osize, size_t nsize) {
+  void *q;
+  lc_mutex_lock(&h->lock);
+  q = heap_call(h, p, osize, nsize);
+  lc_mutex_unlock(&h->lock);
+  return q;
+}
+
+void *lc_heap_alloc (void *ud, void *p, size_t osize, size_t nsize) {
+  Heap *h = (Heap *)ud;
+  if (h->shared) return heap_locked(h, p, osize, nsize);
+  return heap_call(h, p, osize, nsize);
 }
 
 size_t lc_heap_used (Heap *h) {

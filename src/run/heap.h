@@ -25,7 +25,12 @@
 ** bounded too: what is free in a class is of no use to a larger one. A state
 ** that has met that bound is `cramped` until it is cleared.
 **
-** Owner thread only, but for the counts, which statistics may read.
+** Owner thread only, but for the counts, which statistics may read, and where it is
+** shared. A C module may give the allocator of its state (lua_getallocf) to states of its
+** own, and run those on other threads, as LuaLanes does: what stock Lua has, allows
+** that. Such a state is known by its first block. It is made on the owner's thread, so
+** nobody else is here yet, and from then on every call takes a lock; that is the last
+** of all locks, and is held while the host's own allocator runs.
 */
 #ifndef lc_heap_h
 #define lc_heap_h
@@ -34,6 +39,7 @@
 
 #include "../base/atomic.h"
 #include "../base/mem.h"
+#include "../base/thread.h"
 
 #define HEAP_SMALL 512
 #define HEAP_UNIT 16
@@ -61,13 +67,17 @@ typedef struct Heap {
   size_t grow;              /* bytes of the next chunk */
   struct { void *p; size_t size; } kept[HEAP_KEPT];   /* oldest first */
   size_t nkept, bytes_kept;
+  int states;               /* that began here */
+  int shared;               /* more than one: then, all of this is guarded by lock */
+  Mutex lock;
   /* written by the owner, read by anybody */
   _Atomic(size_t) used;     /* bytes that Lua has */
   _Atomic(size_t) peak;
 } Heap;
 
 void lc_heap_init (Heap *h, Mem *mem);
-/* After the state was closed: gives the chunks back. It can be used again. */
+/* After the state was closed: gives the chunks back. It can be used again. (Not if others
+** share it and are not closed: they keep all of it.) */
 void lc_heap_clear (Heap *h);
 /* Gives back the huge blocks that are only kept. */
 void lc_heap_trim (Heap *h);
