@@ -162,16 +162,24 @@ Batch *lc_supply_open_batch (Stream *s) {
   return b;
 }
 
-/* An entry for the next item, in the batch that was opened for it. */
-static Entry *supply_add (Stream *s, Call *call) {
-  Batch *b = s->open != NULL ? s->open : (Batch *)s->spare;
-  Entry *e;
-  if (s->options.ordered && !lc_turn_widen(s, 1)) return NULL;
-  e = lc_batch_add(b, s->pulled + 1, ENTRY_ITEM, 0);
-  if (e == NULL) return NULL;
+static Batch *supply_opened (const Stream *s) {
+  return s->open != NULL ? s->open : (Batch *)s->spare;
+}
+
+/* An entry for the next item, in the batch that was opened for it and has room. */
+static Entry *supply_next (Stream *s, Call *call) {
+  Entry *e = lc_batch_put(supply_opened(s), s->pulled + 1, ENTRY_ITEM, 0);
   e->call = call;
   s->pulled++;
   return e;
+}
+
+/* Likewise, with room if there is memory; else NULL. */
+static Entry *supply_add (Stream *s, Call *call) {
+  Batch *b = supply_opened(s);
+  if (s->options.ordered && !lc_turn_widen(s, 1)) return NULL;
+  if (b->n == b->cap && !lc_batch_reserve(b, b->n + 1)) return NULL;
+  return supply_next(s, call);
 }
 
 /* A pull took `us`: when the next one may begin. */
@@ -240,7 +248,7 @@ void lc_supply_put_range (Stream *s, lua_Integer first, lua_Integer step,
                           size_t n, Call *call) {
   lua_Unsigned x = (lua_Unsigned)first;          /* it wraps */
   for (; n > 0; n--, x += (lua_Unsigned)step) {
-    Entry *e = supply_add(s, call);              /* has its memory */
+    Entry *e = supply_next(s, call);
     e->form = FORM_INTEGER;
     e->integer = (lua_Integer)x;
   }
