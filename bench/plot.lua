@@ -8,6 +8,7 @@ local from, to = arg[1] or "build/bench.json", arg[2] or "build/bench.svg"
 
 local LEFT, WIDE, ROW, TOP = 560, 420, 22, 56   -- pixels
 local LEAST, MOST = -3, 1                       -- powers of ten
+local FIGURE = 45                               -- the room that a figure takes
 
 -- The rows as lib.save writes them: one object a line, of strings and numbers.
 local function rows(text)
@@ -62,11 +63,13 @@ for i, row in ipairs(list) do
     escape(row.question), escape(row.rival))
   add('<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/>', LEFT, y + 3, place(row.ratio) - LEFT, ROW - 7,
     good and "#4a9d5b" or "#c8793d")
+  local figure = place(row.ratio)
   if row.goal then
     local x = place(row.goal)
+    if x > figure and x < figure + FIGURE then figure = x end   -- behind the mark
     add('<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="black" stroke-width="2"/>', x, y + 1, x, y + ROW - 2)
   end
-  add('<text x="%.1f" y="%d">%.3g</text>', place(row.ratio) + 5, y + 14, row.ratio)
+  add('<text x="%.1f" y="%d">%.3g</text>', figure + 5, y + 14, row.ratio)
 end
 add("</svg>")
 
