@@ -79,8 +79,9 @@ typedef struct PoolHooks {
 } PoolHooks;
 
 /* Bytes of a thread's stack. Lua allows 200 nested calls of C (LUAI_MAXCCALLS), which take
-** 410 KiB where they are of string.gsub: so the least. The other is what glibc takes where nobody sets a limit; its 8 MiB otherwise
-** cost 18 us more for each of 8 threads, since it keeps no more than 40 MiB of old ones. */
+** 410 KiB where they are of string.gsub: so the least. The other is what glibc takes where
+** nobody sets a limit; its 8 MiB otherwise cost 18 us more for each of 8 threads, since it
+** keeps no more than 40 MiB of old ones. */
 #define LC_STACK_LEAST ((size_t)512 * 1024)
 #define LC_STACK ((size_t)2 * 1024 * 1024)
 

@@ -141,12 +141,12 @@ static int items_delay (lua_State *co, Run *r) {
   return 1;
 }
 
+/* --- items --------------------------------------------------------------- */
+
 static void items_seed (Run *r) {
   lc_random_seed(&r->random, r->in->seed, lc_kit_number(r));
   r->started = 0;
 }
-
-/* --- items --------------------------------------------------------------- */
 
 static int items_go_on (lua_State *co, int status, lua_KContext ctx) {
   Run *r = (Run *)ctx;

@@ -155,10 +155,10 @@ static int post_prepare (PoolWorker *pw) {
 static Task *post_next (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
   Pool *p = pw->pool;
-  uint64_t until, spun = 0, spin_ns = 0;
+  uint64_t until, spun = 0;
+  uint64_t spin_ns = pw->served || post_is_roomy(p) ? p->spin_ns : 0;
   Home *home;
   Task *t;
-  if (pw->served || post_is_roomy(p)) spin_ns = p->spin_ns;
   pw->served = 1;
   for (;;) {
     if (lc_stop_is_halted(&pw->kit) || !post_prepare(pw)) return NULL;

@@ -1,7 +1,5 @@
 #include "run.h"
 
-#include <string.h>
-
 #include <lauxlib.h>
 
 #include "../base/clock.h"

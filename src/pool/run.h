@@ -1,7 +1,7 @@
 /*
 ** run.h: runs the items of a batch in a worker, one after the other, in one
-** fiber, and sends the results to the batch's sink. Stands on batch, sink,
-** answer, stop and run/fiber. Everything in here is on the worker's thread.
+** fiber (items.h), and sends the results to the batch's sink. Stands on batch, sink,
+** answer, stop, items and run/fiber. Everything in here is on the worker's thread.
 **
 ** A task that waits keeps its fiber; the rest of its batch goes on in another
 ** fiber, over the same batch (`users` counts them), and what was finished

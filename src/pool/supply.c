@@ -30,14 +30,15 @@
 
 /* --- the size of batches ------------------------------------------------ */
 
-/* The items that run in the time of a batch. */
-static double supply_fit (const Stream *s) {
-  return BATCH_NS / (s->task_ns < 1 ? 1 : s->task_ns);
+/* The items that run in so many nanoseconds. */
+static double supply_fit (const Stream *s, double ns) {
+  return ns / (s->task_ns < 1 ? 1 : s->task_ns);
 }
 
 static void supply_learn (Stream *s, double task_ns) {
-  double stock = AHEAD_NS * s->link.workers / (task_ns < 1 ? 1 : task_ns);
+  double stock;
   s->task_ns = task_ns;
+  stock = supply_fit(s, AHEAD_NS * s->link.workers);
   s->stock = stock < AHEAD_MOST ? (size_t)stock : AHEAD_MOST;
 }
 
@@ -45,7 +46,7 @@ void lc_supply_expect (Stream *s, double task_ns) {
   double size;
   supply_learn(s, task_ns);
   if (s->options.batch != 0) return;
-  size = supply_fit(s);
+  size = supply_fit(s, BATCH_NS);
   s->size = size > BATCH_FIRST ? BATCH_FIRST : size < 1 ? 1 : (size_t)size;
 }
 
@@ -62,7 +63,7 @@ void lc_supply_measure (Stream *s, const Batch *b) {
   if (s->task_ns >= 0 && per < s->task_ns) per = s->task_ns + (per - s->task_ns) / 4;
   supply_learn(s, per);
   if (s->options.batch != 0) return;
-  size = supply_fit(s);
+  size = supply_fit(s, BATCH_NS);
   if (b->n > 0 && b->msg.len / b->n > 0) {    /* results are large? */
     double fit = (double)BATCH_BYTES / (double)(b->msg.len / b->n);
     if (fit < size) size = fit;
@@ -70,11 +71,6 @@ void lc_supply_measure (Stream *s, const Batch *b) {
   if (size > (double)s->size * 4) size = (double)s->size * 4;
   if (size > most) size = most;
   s->size = size < 1 ? 1 : (size_t)size;
-}
-
-/* A batch went before it was full: so many are too many to wait for. */
-static void supply_shrink (Stream *s, size_t n) {
-  if (s->options.batch == 0 && n < s->size) s->size = n < 1 ? 1 : n;
 }
 
 /*
@@ -153,6 +149,13 @@ void lc_supply_flush (Stream *s) {
   s->link.send(s->link.pool, s->link.self, b);
 }
 
+/* The open batch goes before it is full: so many are too many to wait for. */
+static void supply_flush_early (Stream *s) {
+  size_t n = s->open->n;
+  if (s->options.batch == 0 && n < s->size) s->size = n;
+  lc_supply_flush(s);
+}
+
 /* `open` is set only while it has items: an empty one stays spare. */
 Batch *lc_supply_open_batch (Stream *s) {
   Batch *b;
@@ -203,17 +206,12 @@ static void supply_added (Stream *s) {
   s->paused = 0;
   s->asked = now;
   if (b->n >= s->size || s->slow) lc_supply_flush(s);
-  else if (b->msg.len >= BATCH_BYTES) {
-    supply_shrink(s, b->n);
-    lc_supply_flush(s);
-  }
+  else if (b->msg.len >= BATCH_BYTES) supply_flush_early(s);
 }
 
 /* It took too long to fill. */
 void lc_supply_hurry (Stream *s, uint64_t now) {
-  if (s->open == NULL || now - s->opened <= LC_BATCH_TICKS) return;
-  supply_shrink(s, s->open->n);
-  lc_supply_flush(s);
+  if (s->open != NULL && now - s->opened > LC_BATCH_TICKS) supply_flush_early(s);
 }
 
 int lc_supply_put (Stream *s, size_t at, Call *call) {

@@ -56,13 +56,11 @@ int lc_turn_widen (Stream *s, size_t n) {
   while (size < need) size *= 2;
   slots = (StreamSlot *)lc_mem_zalloc(s->mem, size * sizeof(StreamSlot));
   if (slots == NULL) return 0;
-  if (s->slots != NULL) {
-    for (i = 0; i <= s->mask; i++) {
-      Entry *e = s->slots[i].first;
-      if (e != NULL) slots[e->index & (size - 1)] = s->slots[i];
-    }
-    lc_mem_free(s->mem, s->slots, (s->mask + 1) * sizeof(StreamSlot));
+  for (i = 0; s->slots != NULL && i <= s->mask; i++) {
+    Entry *e = s->slots[i].first;
+    if (e != NULL) slots[e->index & (size - 1)] = s->slots[i];
   }
+  lc_turn_free(s);
   s->slots = slots;
   s->mask = size - 1;
   return 1;

@@ -53,7 +53,7 @@ void lc_heap_init (Heap *h, Mem *mem) {
   h->grow = CHUNK_FIRST;
   h->nkept = h->bytes_kept = 0;
   h->refused = h->held = 0;
-  h->cramped = h->states = h->shared = 0;
+  h->cramped = h->shared = 0;
   lc_heap_limit(h, 0);
   atomic_store_explicit(&h->used, 0, memory_order_relaxed);
   atomic_store_explicit(&h->peak, 0, memory_order_relaxed);
@@ -71,7 +71,7 @@ static int heap_unshare (Heap *h) {
 
 void lc_heap_clear (Heap *h) {
   if (h->shared && !heap_unshare(h)) return;
-  h->states = h->shared = 0;
+  h->shared = 0;
   lc_heap_trim(h);
   while (h->chunks != NULL) {
     HeapChunk *c = h->chunks;
@@ -329,16 +329,10 @@ static int heap_begins_state (const void *p, size_t tag, size_t nsize) {
   return p == NULL && tag == LUA_TTHREAD && nsize > HEAP_SMALL;
 }
 
-/* From here on it is shared, unless it is the first; 0: the system gives no lock. */
-static int heap_meet_state (Heap *h) {
-  if (h->shared || h->states == 0) {
-    h->states++;
-    return 1;
-  }
-  if (lc_mutex_init(&h->lock) != 0) return 0;
-  h->states++;
-  h->shared = 1;
-  return 1;
+/* There is another one already: from here on it is shared. 0: the system gives no lock. */
+static int heap_share (Heap *h) {
+  if (!h->shared) h->shared = lc_mutex_init(&h->lock) == 0;
+  return h->shared;
 }
 
 /* Everything but the two calls that Lua makes most. Apart from them: what it
@@ -347,7 +341,7 @@ HEAP_APART static void *heap_slow (Heap *h, void *p, size_t osize, size_t nsize,
                                    size_t used) {
   void *q;
   int object = heap_is_object(p, osize);
-  if (heap_begins_state(p, osize, nsize) && !heap_meet_state(h)) return NULL;
+  if (used > 0 && heap_begins_state(p, osize, nsize) && !heap_share(h)) return NULL;
   if (p == NULL) osize = 0;            /* it is a type tag then */
   if (nsize == 0) {
     heap_free(h, p, osize);

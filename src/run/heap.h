@@ -67,8 +67,7 @@ typedef struct Heap {
   size_t grow;              /* bytes of the next chunk */
   struct { void *p; size_t size; } kept[HEAP_KEPT];   /* oldest first */
   size_t nkept, bytes_kept;
-  int states;               /* that began here */
-  int shared;               /* more than one: then, all of this is guarded by lock */
+  int shared;               /* by several states: then, lock guards all of this */
   Mutex lock;
   /* written by the owner, read by anybody */
   _Atomic(size_t) used;     /* bytes that Lua has */
