@@ -11,8 +11,19 @@
 #include "results.h"
 #include "source.h"
 
+const char lc_results_mark = 0;
+
+/* The handle at 1, known by its size and its mark, or NULL: `for` loops come this way
+** for each result, and luaL_checkudata would look a name up and compare metatables. */
+static Results *res_test (lua_State *L) {
+  Results *r = (Results *)lua_touserdata(L, 1);
+  return r != NULL && lua_rawlen(L, 1) == sizeof(Results)
+         && r->mark == &lc_results_mark ? r : NULL;
+}
+
 static Results *res_check (lua_State *L) {
-  return (Results *)luaL_checkudata(L, 1, LC_RESULTS);
+  Results *r = res_test(L);
+  return r != NULL ? r : (Results *)luaL_checkudata(L, 1, LC_RESULTS);
 }
 
 /* --- results ------------------------------------------------------------ */
@@ -272,14 +283,9 @@ static int res_quick (lua_State *L, Results *r) {
   return 2;
 }
 
-const char lc_results_mark = 0;
-
-/* `for` loops come this way for each result: the handle is known by its size and
-** its mark, for luaL_checkudata would look a name up and compare metatables. */
 static int l_res_call (lua_State *L) {
-  Results *r = (Results *)lua_touserdata(L, 1);
-  if (r != NULL && lua_rawlen(L, 1) == sizeof(Results)
-      && r->mark == &lc_results_mark && res_quick(L, r)) return 2;
+  Results *r = res_test(L);
+  if (r != NULL && res_quick(L, r)) return 2;
   return res_method(L, MODE_CALL, LC_NEVER);
 }
 

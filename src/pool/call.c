@@ -12,10 +12,61 @@ static void call_free (Shared *s) {
 
 static const SharedKind call_shared_kind = { "lacus.call", call_free };
 
-EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
-                          Call **made) {
+/* --- those that repeat ----------------------------------------------------- */
+
+/* The memo's place for the function at `idx`, or NULL if that does not repeat; its
+** identity in *ident. */
+static Call **memo_place (CallMemo *memo, lua_State *L, Codec *c, int idx,
+                          const Shared **ident) {
+  *ident = memo != NULL ? lc_codec_repeats(L, c, lua_absindex(L, idx)) : NULL;
+  if (*ident == NULL) return NULL;
+  return &memo->kept[((uintptr_t)*ident >> 6) % LC_CALLS_REPEATED];
+}
+
+static void memo_drop (Call **place) {
+  if (*place == NULL) return;
+  lc_call_retire(*place);
+  lc_call_release(*place);
+  *place = NULL;
+}
+
+void lc_call_forget (CallMemo *memo) {
+  int i;
+  for (i = 0; i < LC_CALLS_REPEATED; i++) memo_drop(&memo->kept[i]);
+}
+
+/* A function that was sent has its identity first (see lc_call_key); the message holds
+** it, so no other one has its address. */
+static Call *memo_find (CallMemo *memo, lua_State *L, Codec *c, int idx) {
+  const Shared *ident;
+  Call **place = memo_place(memo, L, c, idx, &ident);
+  if (place == NULL || *place == NULL || (*place)->msg.refs[0] != ident)
+    return NULL;
+  lc_shared_hold(&(*place)->head);
+  return *place;
+}
+
+static void memo_keep (CallMemo *memo, lua_State *L, Codec *c, int idx,
+                       Call *call) {
+  const Shared *ident;
+  Call **place = memo_place(memo, L, c, idx, &ident);
+  if (place == NULL || call->msg.nrefs == 0 || call->msg.refs[0] != ident)
+    return;
+  memo_drop(place);
+  call->repeats = 1;
+  lc_shared_hold(&call->head);
+  *place = call;
+}
+
+/* --- birth and death ------------------------------------------------------- */
+
+EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, CallMemo *memo,
+                          int idx, Call **made) {
   EncodeResult result;
-  Call *call = (Call *)lc_mem_zalloc(mem, sizeof(Call));
+  Call *call = memo_find(memo, L, c, idx);
+  *made = call;
+  if (call != NULL) return LC_ENCODED;
+  call = (Call *)lc_mem_zalloc(mem, sizeof(Call));
   *made = call;
   if (call == NULL) return LC_NOMEM;
   lc_shared_init(&call->head, &call_shared_kind);
@@ -27,6 +78,7 @@ EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
     lc_call_release(call);
     *made = NULL;
   }
+  else memo_keep(memo, L, c, idx, call);
   return result;
 }
 

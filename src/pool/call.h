@@ -19,16 +19,29 @@ struct Call {
   /* set at birth */
   Mem *mem;
   Message msg;             /* one record: a function or a name */
+  int repeats;             /* a CallMemo has it: that retires it, no stream */
   /* atomic */
   _Atomic(int) retired;    /* nobody will send it again: caches may let go */
 };
 
 /*
-** The function or name at `idx` of `L` as a Call in *made. The results of
-** lc_encode, and what it leaves on the stack; may raise as it may.
+** The calls of functions whose record is the same each time: they are encoded once,
+** and decoded once by each worker, for all maps. Of one state, that state's thread
+** only; starts as zeros. A call's place is its identity's.
 */
-EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
-                          Call **made);
+#define LC_CALLS_REPEATED 16
+
+typedef struct CallMemo { Call *kept[LC_CALLS_REPEATED]; } CallMemo;
+
+void lc_call_forget (CallMemo *memo);
+
+/*
+** The function or name at `idx` of `L` as a Call in *made, which the caller holds: one
+** of `memo` (which may be NULL) if it repeats. The results of lc_encode, and what it
+** leaves on the stack; may raise as it may.
+*/
+EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, CallMemo *memo,
+                          int idx, Call **made);
 /* Functions of the same code have the same one, and seldom others: for hints. Not 0. */
 uint64_t lc_call_key (const Call *call);
 void lc_call_retire (Call *call);

@@ -42,6 +42,7 @@ void lc_home_end (Home *h, void (*say) (void *, const char *), void *ud) {
   }
   lc_home_tell(h, say, ud);
   lc_shelf_clear(&h->shelf);
+  lc_call_forget(&h->memo);
   if (h->has_lock) lc_mutex_free(&h->lock);
   if (h->has_reports_lock) lc_mutex_free(&h->reports_lock);
   if (h->has_parker) lc_parker_free(&h->parker);

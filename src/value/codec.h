@@ -89,6 +89,13 @@ int lc_encode_quick (lua_State *L, Codec *c, Message *m, int first, int n,
                      EncodeResult *result);
 
 /*
+** The identity of the function at `idx` (absolute), if it has crossed a border before as
+** code and has no upvalue but the globals: its record is the same each time. Else NULL.
+** Raises nothing.
+*/
+const Shared *lc_codec_repeats (lua_State *L, const Codec *c, int idx);
+
+/*
 ** Pushes the values of the record at *pos, moves *pos behind it, and gives
 ** their number. Raises a Lua error (a string or what `require` or a
 ** __transfer function raised) when a module is missing, a function does not

@@ -158,6 +158,14 @@ static int enc_iskept (lua_State *L, int idx) {
   return 0;
 }
 
+/* (A state that is sealed must look each time: see enc_isheld.) */
+const Shared *lc_codec_repeats (lua_State *L, const Codec *c, int idx) {
+  Box *b;
+  if (c->sealed || !lua_isfunction(L, idx) || lua_iscfunction(L, idx)) return NULL;
+  b = lc_recall_find(L, idx);
+  return b != NULL && enc_iskept(L, idx) ? &b->ident->head : NULL;
+}
+
 static unsigned enc_countups (lua_State *L, int idx) {
   unsigned n = 0;
   while (lua_getupvalue(L, idx, (int)n + 1) != NULL) {
