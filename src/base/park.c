@@ -18,6 +18,7 @@ int lc_parker_init (Parker *p) {
   }
   atomic_store_explicit(&p->state, PARK_EMPTY, memory_order_relaxed);
   atomic_store_explicit(&p->waker_cpu, -1, memory_order_relaxed);
+  atomic_store_explicit(&p->owner_cpu, -1, memory_order_relaxed);
   p->shares = 0;
   p->waiter.wake = park_wake;
   p->waiter.late = 1;
@@ -41,12 +42,25 @@ int lc_parker_has_token (Parker *p) {
   return atomic_load_explicit(&p->state, memory_order_relaxed) == PARK_TOKEN;
 }
 
+/* Relaxed, all three: see lc_parker_has_token. */
+int lc_parker_is_due_here (Parker *p) {
+  int cpu = atomic_load_explicit(&p->owner_cpu, memory_order_relaxed);
+  return cpu >= 0 && cpu == lc_thread_cpu() && lc_parker_has_token(p)
+         && cpu != atomic_load_explicit(&p->waker_cpu, memory_order_relaxed);
+}
+
 static int park_spin (Parker *p, uint64_t until) {
+  int taken = 0, cpu = -1;
   do {
-    if (lc_parker_has_token(p) && park_take(p)) return 1;
+    if (lc_parker_has_token(p) && (taken = park_take(p)) != 0) break;
+    if (cpu != lc_thread_cpu()) {
+      cpu = lc_thread_cpu();
+      atomic_store_explicit(&p->owner_cpu, cpu, memory_order_relaxed);
+    }
     lc_thread_yield();
   } while (lc_now() < until);
-  return 0;
+  atomic_store_explicit(&p->owner_cpu, -1, memory_order_relaxed);
+  return taken;
 }
 
 static int park_sleep (Parker *p, uint64_t deadline) {

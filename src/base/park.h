@@ -59,7 +59,8 @@ typedef struct Parker {
   Waiter waiter;                /* first: wakes by lc_unpark */
   /* atomic */
   _Atomic(int) state;
-  _Atomic(int) waker_cpu;       /* where the last waker ran */
+  _Atomic(int) waker_cpu;       /* where the last waker ran... */
+  _Atomic(int) owner_cpu;       /* ...and where the owner spins; -1: it does not */
   /* owner only */
   int shares;                   /* spins in a row that were ended from there, too */
   /* guards nothing but the sleep itself */
@@ -81,6 +82,11 @@ int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns);
 
 /* Whether a token waits: for an owner with something useful to do meanwhile. */
 int lc_parker_has_token (Parker *p);
+
+/* Whether the owner, who may go on, waits for the processor that the caller has, while
+** who woke it has another: then to give this one away is worth a turn. A hint. Any
+** thread. */
+int lc_parker_is_due_here (Parker *p);
 
 /* Leaves a token, and wakes the owner if it sleeps. Any thread; no lock of
 ** the caller's should be held, or the woken thread runs into it. */

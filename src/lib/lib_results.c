@@ -239,6 +239,7 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
         if (f == NULL) {
           lc_wait_block(L, r->home, &res_wait, r, until);
           if (!res_may_step(L, r)) return res_give(L, r, mode, 0);
+          pulled = 0;           /* the workers may have run dry: they come first */
         }
         else if (lc_stream_listen(r->s, &f->waiter)) {
           r->waiting = 1;

@@ -47,7 +47,8 @@ struct PoolWorker {
   size_t trace_size;
   uint64_t index;             /* of the item that ran then */
   PoolWorker *next_idle;
-  int idle;                   /* on the list */
+  int idle;                   /* on the list... */
+  int cpu;                    /* ...where it ran when it came there; < 0: unknown */
   int pins;                   /* who looks at it, and it is not freed meanwhile */
   TaskList ready;             /* fibers of this worker that may go on */
   TaskList mine;              /* started by its tasks; the newest first */

@@ -110,13 +110,14 @@ static void sched_unlist_idle (Pool *p, PoolWorker *pw) {
   pw->idle = 0;
 }
 
-/* Takes an idle worker off the list, to be woken; lock held. */
+/* Takes an idle worker off the list, to be woken; lock held. Of the last two, rather the
+** one that does not need the processor which the caller goes on with. */
 static PoolWorker *sched_take_idle (Pool *p) {
   PoolWorker *idle = p->idle;
-  if (idle != NULL) {
-    p->idle = idle->next_idle;
-    idle->idle = 0;
-  }
+  if (idle == NULL) return NULL;
+  if (idle->next_idle != NULL && idle->cpu == lc_thread_cpu())
+    idle = idle->next_idle;
+  sched_unlist_idle(p, idle);
   return idle;
 }
 
@@ -147,6 +148,13 @@ static Task *sched_pick (Pool *p, PoolWorker *pw) {
   return t != NULL ? t : sched_steal(p, pw);
 }
 
+/* Whether the reader could go on if this worker were not on its processor. Lock held:
+** so the home is there. */
+static int sched_is_in_the_way (const Pool *p, const PoolWorker *pw) {
+  return !p->stopping && !pw->abandoned
+         && lc_parker_is_due_here(&p->home->parker);
+}
+
 int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   int decided;
   *t = NULL;
@@ -156,10 +164,16 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
     lc_stop_sweep(&pw->kit);
   }
   lc_mutex_lock(&p->lock);
+  if (sched_is_in_the_way(p, pw)) {
+    lc_mutex_unlock(&p->lock);
+    lc_thread_yield();
+    lc_mutex_lock(&p->lock);
+  }
   if (pw->idle) sched_unlist_idle(p, pw);
   decided = p->stopping || pw->abandoned;
   if (!decided) decided = (*t = sched_pick(p, pw)) != NULL;
   if (!decided) {
+    pw->cpu = lc_thread_cpu();
     pw->next_idle = p->idle;
     p->idle = pw;
     pw->idle = 1;
