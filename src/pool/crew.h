@@ -31,6 +31,7 @@ struct PoolWorker {
   Pool *pool;
   /* atomic */
   _Atomic(int) sweep;         /* what was cancelled may wait in here */
+  _Atomic(int) asleep;        /* idle for so long that it does not spin; a hint */
   /* guarded by the pool's lock */
   int gone;                   /* its thread has nothing more to do here */
   int abandoned;              /* it is no worker of the pool any more; 2: and

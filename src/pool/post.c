@@ -176,6 +176,7 @@ static Task *post_next (Worker *w) {
     }
     lc_run_idle(&pw->kit);
     lc_worker_tidy(w);
+    atomic_store_explicit(&pw->asleep, 1, memory_order_relaxed);
     lc_park(&w->parker, until, 0);
   }
 }

@@ -110,12 +110,19 @@ static void sched_unlist_idle (Pool *p, PoolWorker *pw) {
   pw->idle = 0;
 }
 
-/* Takes an idle worker off the list, to be woken; lock held. Of the last two, rather the
-** one that does not need the processor which the caller goes on with. */
+/* How long it takes to wake it: a sleeper costs a system call, and who needs the
+** processor which the caller goes on with has to wait for that. Relaxed: a hint. */
+static int sched_distance (PoolWorker *pw) {
+  return 2 * atomic_load_explicit(&pw->asleep, memory_order_relaxed)
+         + (pw->cpu == lc_thread_cpu());
+}
+
+/* Takes an idle worker off the list, to be woken: the nearer of the last two; lock held. */
 static PoolWorker *sched_take_idle (Pool *p) {
   PoolWorker *idle = p->idle;
   if (idle == NULL) return NULL;
-  if (idle->next_idle != NULL && idle->cpu == lc_thread_cpu())
+  if (idle->next_idle != NULL
+      && sched_distance(idle->next_idle) < sched_distance(idle))
     idle = idle->next_idle;
   sched_unlist_idle(p, idle);
   return idle;
@@ -174,6 +181,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   if (!decided) decided = (*t = sched_pick(p, pw)) != NULL;
   if (!decided) {
     pw->cpu = lc_thread_cpu();
+    atomic_store_explicit(&pw->asleep, 0, memory_order_relaxed);
     pw->next_idle = p->idle;
     p->idle = pw;
     pw->idle = 1;
