@@ -35,7 +35,7 @@ local function tiny(lib, workers, n, each)
 end
 
 return function(lib)
-  local t = lib.medians(3, {
+  local t = lib.medians(9, {
     short = function() return tiny(lib, 2, 1000000, 1000) end,
     middle = function() return tiny(lib, 2, 1000000, 100000) end,
     long = function() return tiny(lib, 2, 10000000, 10000000) end,

@@ -111,6 +111,32 @@ static void test_two_threads_in_turn_on_one_processor (void) {
   play(1000000000u, 3000);
   CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
 }
+
+/* Who has the processor that the owner waits for is told so; not who woke it. */
+static void test_the_owner_is_due_where_it_spins (void) {
+  Parker p;
+  cpu_set_t all, one;
+  int here = sched_getcpu();
+  REQUIRE(sched_getaffinity(0, sizeof all, &all) == 0);
+  CPU_ZERO(&one);
+  CPU_SET(here, &one);
+  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  REQUIRE(lc_parker_init(&p) == 0);
+  lc_unpark(&p);
+  atomic_store_explicit(&p.waker_cpu, here + 1, memory_order_relaxed);
+  CHECK(!lc_parker_is_due_here(&p));               /* it does not spin */
+  atomic_store_explicit(&p.owner_cpu, here + 1, memory_order_relaxed);
+  CHECK(!lc_parker_is_due_here(&p));               /* elsewhere */
+  atomic_store_explicit(&p.owner_cpu, here, memory_order_relaxed);
+  CHECK(lc_parker_is_due_here(&p));
+  atomic_store_explicit(&p.waker_cpu, here, memory_order_relaxed);
+  CHECK(!lc_parker_is_due_here(&p));
+  CHECK_INT(lc_park(&p, LC_NEVER, SPIN), 1);
+  CHECK_INT(lc_park(&p, lc_now() + 1000, SPIN), 0);
+  CHECK_INT(atomic_load_explicit(&p.owner_cpu, memory_order_relaxed), -1);
+  lc_parker_free(&p);
+  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+}
 #endif
 
 /* --- many wakers ------------------------------------------------------------ */
@@ -211,6 +237,7 @@ int main (void) {
   RUN(test_two_threads_in_turn_spinning);
 #if defined(__linux__)
   RUN(test_two_threads_in_turn_on_one_processor);
+  RUN(test_the_owner_is_due_where_it_spins);
 #endif
   RUN(test_many_wakers_asleep);
   RUN(test_many_wakers_spinning);
