@@ -88,7 +88,7 @@ static int submit_encode (lua_State *L) {
   s->b = lc_batch_new(home->mem);
   lc_codec_begin(L, home->codec);
   if (s->b == NULL || lc_batch_add(s->b, 0, ENTRY_ITEM, 0) == NULL
-      || !lc_lib_encode_call(L, home, s->b, 2, n)) {
+      || !lc_lib_encode_task(L, home, s->b, 2, n)) {
     s->status = LACUS_NOMEM;
     return luaL_error(L, "not enough memory");
   }

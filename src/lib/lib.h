@@ -91,6 +91,8 @@ int lc_lib_generate (lua_State *L, Home *home, Pool *p);
 ** be sent.
 */
 int lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first, int n);
+/* Likewise, for the one entry that `b` has. */
+int lc_lib_encode_task (lua_State *L, Home *home, Batch *b, int first, int n);
 
 /* The function or name at `arg`, or an argument error. */
 void lc_lib_check_function (lua_State *L, int arg);

@@ -22,17 +22,39 @@ static Future *fut_check (lua_State *L, int arg) {
 
 /* --- submit -------------------------------------------------------------- */
 
-int lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first,
-                        int n) {
+/* As lc_lib_encode_call; the values are arguments from number `arg` on, and 0 is the
+** function. */
+static int fut_encode (lua_State *L, Home *home, Batch *b, int first, int n,
+                       int arg) {
   EncodeResult result = lc_encode(L, home->codec, &b->msg, first, n);
-  lua_Integer which;
   if (result != LC_REFUSED) return result == LC_ENCODED;
-  which = lua_tointeger(L, -3);
-  if (which == 1)
+  arg += (int)lua_tointeger(L, -3) - 1;
+  if (arg == 0)
     return luaL_error(L, "cannot send the function%s: %s",
                       lua_tostring(L, -2), lua_tostring(L, -1));
-  return luaL_error(L, "cannot send args[%I]%s: %s", (LUAI_UACINT)(which - 1),
+  return luaL_error(L, "cannot send args[%d]%s: %s", arg,
                     lua_tostring(L, -2), lua_tostring(L, -1));
+}
+
+int lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first,
+                        int n) {
+  return fut_encode(L, home, b, first, n, 0);
+}
+
+/* A function that repeats goes by itself, and is ready in the worker. */
+int lc_lib_encode_task (lua_State *L, Home *home, Batch *b, int first,
+                        int n) {
+  Entry *e = &b->entries[0];
+  EntryForm form;
+  if (lc_codec_repeats(L, home->codec, first) == NULL
+      || lc_call_new(L, home->codec, home->mem, &home->memo, first, &b->call)
+           != LC_ENCODED)
+    return fut_encode(L, home, b, first, n, 0);
+  e->call = b->call;
+  form = n == 2 ? lc_entry_form(L, first + 1) : FORM_RECORD;
+  if (form == FORM_RECORD) return fut_encode(L, home, b, first + 1, n - 1, 1);
+  lc_entry_set(L, e, form, first + 1);
+  return 1;
 }
 
 /* A batch on its way to the pool, collected if sending it raises. */
@@ -67,7 +89,7 @@ int lc_lib_submit (lua_State *L, Home *home, Pool *p, int to) {
   lc_codec_begin(L, home->codec);
   box = fut_new_batch(L, home);
   lc_sandbox_address(L, home, p);
-  if (!lc_lib_encode_call(L, home, *box, 2, n))
+  if (!lc_lib_encode_task(L, home, *box, 2, n))
     return luaL_error(L, "not enough memory");
   f = lc_pool_submit(p, home->worker, *box, to);
   if (f == NULL) return luaL_error(L, "the pool is closed, or memory is out");

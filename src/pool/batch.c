@@ -14,6 +14,8 @@ Batch *lc_batch_new (Mem *mem) {
 
 void lc_batch_clear (Batch *b) {
   lc_message_clear(&b->msg, LC_BATCH_KEEP);
+  lc_call_release(b->call);
+  b->call = NULL;
   b->task.next = NULL;
   b->sink = NULL;
   b->retry = NULL;
@@ -25,6 +27,7 @@ void lc_batch_clear (Batch *b) {
 void lc_batch_free (Batch *b) {
   if (b == NULL) return;
   lc_message_drop(&b->msg);
+  lc_call_release(b->call);
   lc_mem_free(b->mem, b->entries, b->cap * sizeof(Entry));
   lc_mem_free(b->mem, b, sizeof(Batch));
 }
@@ -107,6 +110,8 @@ Batch *lc_batch_again (const Batch *b, size_t first, size_t end) {
   copy->base = b->base;
   copy->timeout = b->timeout;
   copy->retry = b->retry;
+  if (b->call != NULL) lc_shared_hold(&b->call->head);
+  copy->call = b->call;
   return copy;
 }
 

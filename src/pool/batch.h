@@ -46,7 +46,8 @@ struct Entry {
     lua_Integer integer;
     lua_Number number;
   };
-  Call *call;         /* ENTRY_ITEM: what to call; the stream holds it */
+  Call *call;         /* ENTRY_ITEM: what to call, which the stream or the batch
+                      ** holds; NULL: the first value of its record */
   Entry *next;        /* the reader's, for putting results in order */
   Batch *batch;       /* likewise */
   unsigned char kind;
@@ -64,6 +65,7 @@ struct Batch {
   Message msg;
   Entry *entries;
   size_t n, cap;
+  Call *call;         /* held: what its one item calls, if it is of no stream; or NULL */
   size_t unread;      /* the reader's: entries not handed over */
   int users;          /* the worker's: fibers that run its items */
   const Retry *retry; /* what to do when an item fails; NULL: nothing. The
