@@ -2,6 +2,7 @@
 -- once, for all maps (pool/call.h). So nothing may show that.
 
 local lacus = require "lacus"
+local gate = require "spec.support.gate"
 
 -- A function whose globals are those of Lua itself, as in a script of its own.
 local function script(code) return assert(load(code, "=script")) end
@@ -177,7 +178,8 @@ describe("a function that is submitted again", function()
   it("may be dropped before it begins, and with its pool", function()
     local function same(x) return x end
     assert.equal(0, pool:submit(same, 0):get())
-    local held = pool:submit(script "repeat local stop = false until stop")
+    local go = gate.new()
+    local held = pool:submit(gate.wait, go)
     local futures = {}
     for i = 1, 20 do futures[i] = pool:submit(same, i) end
     for i = 1, 20, 2 do assert.is_true(futures[i]:cancel()) end
