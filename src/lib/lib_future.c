@@ -50,6 +50,7 @@ int lc_lib_encode_task (lua_State *L, Home *home, Batch *b, int first,
       || lc_call_new(L, home->codec, home->mem, &home->memo, first, &b->call)
            != LC_ENCODED)
     return fut_encode(L, home, b, first, n, 0);
+  if (!b->call->repeats) lc_call_retire(b->call);     /* it has got a name meanwhile */
   e->call = b->call;
   form = n == 2 ? lc_entry_form(L, first + 1) : FORM_RECORD;
   if (form == FORM_RECORD) return fut_encode(L, home, b, first + 1, n - 1, 1);

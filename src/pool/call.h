@@ -25,14 +25,15 @@ struct Call {
 };
 
 /*
-** The calls of functions whose record is the same each time: they are encoded once,
-** and decoded once by each worker, for all maps. Of one state, that state's thread
-** only; starts as zeros. A call's place is its identity's.
+** The last calls of functions whose record is the same each time: they are encoded once,
+** and decoded once by each worker, for all maps and submits. Each has the place of its
+** function's identity. Of one state, that state's thread only; starts as zeros.
 */
 #define LC_CALLS_REPEATED 16
 
 typedef struct CallMemo { Call *kept[LC_CALLS_REPEATED]; } CallMemo;
 
+/* Lets go of all. */
 void lc_call_forget (CallMemo *memo);
 
 /*

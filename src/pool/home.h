@@ -61,7 +61,7 @@ typedef struct Home {
   int patient;            /* its last wait was long, so the next does not spin */
   int helpers;            /* residents that run on it */
   Shelf shelf;
-  CallMemo memo;
+  CallMemo memo;          /* of what it has sent */
   int hurry;              /* at the end, what was submitted is not finished */
   uint64_t pools_linger;  /* of pools that say nothing of it, ns */
   uint64_t ends;          /* when the state began to close */

@@ -14,9 +14,14 @@
 **
 ** Who wakes whom. A worker that finds nothing puts itself on the idle list,
 ** under `lock`, spins a little, then sleeps. Who queues a task takes one
-** worker off the idle list and wakes it, after unlocking; no list, no wake. A
+** worker off the idle list and wakes it, after unlocking; no list, no wake. It takes
+** the last that came, or the one before, if that is sooner awake. A
 ** woken worker looks for itself, so a task may go to another worker that was
 ** faster: then it is idle again. Who makes a fiber ready wakes its worker.
+**
+** Who gives way. Workers and their reader are more than two processors have, and Linux
+** lets who runs go on for 3 ms. So a worker between two tasks gives the processor away
+** once, if the reader waits for it and has been woken by somebody elsewhere.
 **
 ** Lock order: streams_lock, then a stream's lock, then pool.lock. No Lua, no
 ** user code under any of them.
