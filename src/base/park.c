@@ -50,13 +50,10 @@ int lc_parker_is_due_here (Parker *p) {
 }
 
 static int park_spin (Parker *p, uint64_t until) {
-  int taken = 0, cpu = -1;
+  int taken = 0;
   do {
     if (lc_parker_has_token(p) && (taken = park_take(p)) != 0) break;
-    if (cpu != lc_thread_cpu()) {
-      cpu = lc_thread_cpu();
-      atomic_store_explicit(&p->owner_cpu, cpu, memory_order_relaxed);
-    }
+    atomic_store_explicit(&p->owner_cpu, lc_thread_cpu(), memory_order_relaxed);
     lc_thread_yield();
   } while (lc_now() < until);
   atomic_store_explicit(&p->owner_cpu, -1, memory_order_relaxed);

@@ -46,11 +46,8 @@ int lc_lib_encode_task (lua_State *L, Home *home, Batch *b, int first,
                         int n) {
   Entry *e = &b->entries[0];
   EntryForm form;
-  if (lc_codec_repeats(L, home->codec, first) == NULL
-      || lc_call_new(L, home->codec, home->mem, &home->memo, first, &b->call)
-           != LC_ENCODED)
-    return fut_encode(L, home, b, first, n, 0);
-  if (!b->call->repeats) lc_call_retire(b->call);     /* it has got a name meanwhile */
+  lc_call_repeat(&home->memo, L, home->codec, home->mem, first, &b->call);
+  if (b->call == NULL) return fut_encode(L, home, b, first, n, 0);
   e->call = b->call;
   form = n == 2 ? lc_entry_form(L, first + 1) : FORM_RECORD;
   if (form == FORM_RECORD) return fut_encode(L, home, b, first + 1, n - 1, 1);

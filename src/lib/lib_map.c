@@ -21,12 +21,12 @@
 /* --- items -------------------------------------------------------------- */
 
 /* As lc_call_new; what raises in between goes with the handle. */
-static EncodeResult map_make_call (lua_State *L, Results *r, CallMemo *memo,
-                                   int idx, Call **call) {
+static EncodeResult map_make_call (lua_State *L, Results *r, int idx,
+                                   Call **call) {
   EncodeResult result;
   if (r->making != NULL) lc_call_release(r->making);
   r->making = NULL;
-  result = lc_call_new(L, r->home->codec, r->home->mem, memo, idx, &r->making);
+  result = lc_call_new(L, r->home->codec, r->home->mem, idx, &r->making);
   *call = r->making;
   r->making = NULL;
   return result;
@@ -95,7 +95,7 @@ static Call *map_find_call (lua_State *L, Results *r, int idx) {
   lua_pop(L, 1);
   lc_sandbox_address(L, r->home, r->pool);
   if (call == NULL && r->ncalls < CALLS_MOST
-      && map_make_call(L, r, NULL, idx, &call) == LC_ENCODED) {
+      && map_make_call(L, r, idx, &call) == LC_ENCODED) {
     lc_supply_keep_call(r->s, call);
     r->ncalls++;
     lua_pushvalue(L, idx);
@@ -300,12 +300,12 @@ void lc_lib_check_function (lua_State *L, int arg) {
 
 /* A function of the map, encoded once; `what` it is. Raises at the caller's line
 ** that it cannot be sent. */
-static Call *map_new_call (lua_State *L, Results *r, CallMemo *memo, int idx,
+static Call *map_new_call (lua_State *L, Results *r, int idx,
                            const char *what) {
   Call *call = NULL;
   EncodeResult result;
   lc_sandbox_address(L, r->home, r->pool);
-  result = map_make_call(L, r, memo, idx, &call);
+  result = map_make_call(L, r, idx, &call);
   if (result == LC_NOMEM) luaL_error(L, "not enough memory");
   if (result == LC_REFUSED) {
     const char *way = lua_tostring(L, -2);
@@ -320,6 +320,14 @@ static Call *map_new_call (lua_State *L, Results *r, CallMemo *memo, int idx,
   return call;
 }
 
+/* The function that is called with each item, at `idx`. */
+static Call *map_function (lua_State *L, Results *r, int idx) {
+  Home *home = r->home;
+  lc_call_repeat(&home->memo, L, home->codec, home->mem, idx, &r->s->repeated);
+  return r->s->repeated != NULL ? r->s->repeated
+                                : map_new_call(L, r, idx, "the function");
+}
+
 /* The stream has what the options at `arg` say of retries. */
 static void map_set_retry (lua_State *L, Results *r, int arg,
                            const MapOptions *o) {
@@ -327,7 +335,7 @@ static void map_set_retry (lua_State *L, Results *r, int arg,
   if (r->s->retry == NULL) luaL_error(L, "not enough memory");
   lua_pushliteral(L, "retry_delay");
   if (lua_rawget(L, arg) == LUA_TFUNCTION)
-    r->s->retry->ask = map_new_call(L, r, NULL, lua_gettop(L), "retry_delay");
+    r->s->retry->ask = map_new_call(L, r, lua_gettop(L), "retry_delay");
   lua_pop(L, 1);
 }
 
@@ -367,7 +375,7 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p) {
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, 1, UV_SOURCE);
   if (!lua_isnil(L, 3)) {
-    r->call = map_new_call(L, r, &home->memo, 3, "the function");
+    r->call = map_function(L, r, 3);
     lc_pool_expect(p, r->s, r->call);
   }
   if (o.retries > 0) map_set_retry(L, r, 4, &o);

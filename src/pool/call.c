@@ -12,61 +12,10 @@ static void call_free (Shared *s) {
 
 static const SharedKind call_shared_kind = { "lacus.call", call_free };
 
-/* --- those that repeat ----------------------------------------------------- */
-
-/* The memo's place for the function at `idx`, or NULL if that does not repeat; its
-** identity in *ident. */
-static Call **memo_place (CallMemo *memo, lua_State *L, Codec *c, int idx,
-                          const Shared **ident) {
-  *ident = memo != NULL ? lc_codec_repeats(L, c, lua_absindex(L, idx)) : NULL;
-  if (*ident == NULL) return NULL;
-  return &memo->kept[((uintptr_t)*ident >> 6) % LC_CALLS_REPEATED];
-}
-
-static void memo_drop (Call **place) {
-  if (*place == NULL) return;
-  lc_call_retire(*place);
-  lc_call_release(*place);
-  *place = NULL;
-}
-
-void lc_call_forget (CallMemo *memo) {
-  int i;
-  for (i = 0; i < LC_CALLS_REPEATED; i++) memo_drop(&memo->kept[i]);
-}
-
-/* A function that was sent has its identity first (see lc_call_key); the message holds
-** it, so no other one has its address. */
-static Call *memo_find (CallMemo *memo, lua_State *L, Codec *c, int idx) {
-  const Shared *ident;
-  Call **place = memo_place(memo, L, c, idx, &ident);
-  if (place == NULL || *place == NULL || (*place)->msg.refs[0] != ident)
-    return NULL;
-  lc_shared_hold(&(*place)->head);
-  return *place;
-}
-
-static void memo_keep (CallMemo *memo, lua_State *L, Codec *c, int idx,
-                       Call *call) {
-  const Shared *ident;
-  Call **place = memo_place(memo, L, c, idx, &ident);
-  if (place == NULL || call->msg.nrefs == 0 || call->msg.refs[0] != ident)
-    return;
-  memo_drop(place);
-  call->repeats = 1;
-  lc_shared_hold(&call->head);
-  *place = call;
-}
-
-/* --- birth and death ------------------------------------------------------- */
-
-EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, CallMemo *memo,
-                          int idx, Call **made) {
+EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
+                          Call **made) {
   EncodeResult result;
-  Call *call = memo_find(memo, L, c, idx);
-  *made = call;
-  if (call != NULL) return LC_ENCODED;
-  call = (Call *)lc_mem_zalloc(mem, sizeof(Call));
+  Call *call = (Call *)lc_mem_zalloc(mem, sizeof(Call));
   *made = call;
   if (call == NULL) return LC_NOMEM;
   lc_shared_init(&call->head, &call_shared_kind);
@@ -78,7 +27,6 @@ EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, CallMemo *memo,
     lc_call_release(call);
     *made = NULL;
   }
-  else memo_keep(memo, L, c, idx, call);
   return result;
 }
 
@@ -101,6 +49,51 @@ void lc_call_retire (Call *call) {
 void lc_call_release (Call *call) {
   if (call != NULL) lc_shared_release(&call->head);
 }
+
+/* --- those that repeat ----------------------------------------------------- */
+
+/* The message holds the identity, so no other one has its address. */
+static int call_is_of (const Call *call, const Shared *ident) {
+  return call != NULL && call->msg.nrefs > 0 && call->msg.refs[0] == ident;
+}
+
+static void memo_put (Call **place, Call *call) {
+  if (*place != NULL) {
+    lc_call_retire(*place);
+    lc_call_release(*place);
+  }
+  if (call != NULL) lc_shared_hold(&call->head);
+  *place = call;
+}
+
+void lc_call_forget (CallMemo *memo) {
+  int i;
+  for (i = 0; i < LC_CALLS_REPEATED; i++) memo_put(&memo->kept[i], NULL);
+}
+
+void lc_call_repeat (CallMemo *memo, lua_State *L, Codec *c, Mem *mem, int idx,
+                     Call **made) {
+  const Shared *ident = lc_codec_repeats(L, c, idx);
+  int top = lua_gettop(L);
+  Call **place;
+  *made = NULL;
+  if (ident == NULL) return;
+  place = &memo->kept[((uintptr_t)ident >> 6) % LC_CALLS_REPEATED];
+  if (call_is_of(*place, ident)) {
+    lc_shared_hold(&(*place)->head);
+    *made = *place;
+    return;
+  }
+  lc_call_new(L, c, mem, idx, made);
+  lua_settop(L, top);
+  if (call_is_of(*made, ident)) memo_put(place, *made);
+  else {                          /* no memory; or it has got a name meanwhile */
+    lc_call_release(*made);
+    *made = NULL;
+  }
+}
+
+/* --- in a worker ----------------------------------------------------------- */
 
 /*
 ** "module.function" on the stack top becomes what the worker's own `require`

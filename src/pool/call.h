@@ -19,34 +19,40 @@ struct Call {
   /* set at birth */
   Mem *mem;
   Message msg;             /* one record: a function or a name */
-  int repeats;             /* a CallMemo has it: that retires it, no stream */
   /* atomic */
   _Atomic(int) retired;    /* nobody will send it again: caches may let go */
 };
 
 /*
-** The last calls of functions whose record is the same each time: they are encoded once,
-** and decoded once by each worker, for all maps and submits. Each has the place of its
-** function's identity. Of one state, that state's thread only; starts as zeros.
+** The function or name at `idx` of `L` as a Call in *made, which the caller holds. The
+** results of lc_encode, and what it leaves on the stack; may raise as it may.
+*/
+EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, int idx,
+                          Call **made);
+/* Functions of the same code have the same one, and seldom others: for hints. Not 0. */
+uint64_t lc_call_key (const Call *call);
+void lc_call_retire (Call *call);
+void lc_call_release (Call *call);
+
+/*
+** Calls of functions whose record is the same each time: they are encoded once, and
+** decoded once by each worker, for all maps and submits. Each has one place, by its
+** function's identity, until another one takes it. Of one state, that state's thread
+** only; starts as zeros. It retires them; who else has one does not.
 */
 #define LC_CALLS_REPEATED 16
 
 typedef struct CallMemo { Call *kept[LC_CALLS_REPEATED]; } CallMemo;
 
+/*
+** The Call of the function at `idx` (absolute) in *made, which the caller holds; NULL if
+** it does not repeat, or has never been sent: then it is to go as any other. Raises as
+** lc_encode may; leaves the stack as it was.
+*/
+void lc_call_repeat (CallMemo *memo, lua_State *L, Codec *c, Mem *mem, int idx,
+                     Call **made);
 /* Lets go of all. */
 void lc_call_forget (CallMemo *memo);
-
-/*
-** The function or name at `idx` of `L` as a Call in *made, which the caller holds: one
-** of `memo` (which may be NULL) if it repeats. The results of lc_encode, and what it
-** leaves on the stack; may raise as it may.
-*/
-EncodeResult lc_call_new (lua_State *L, Codec *c, Mem *mem, CallMemo *memo,
-                          int idx, Call **made);
-/* Functions of the same code have the same one, and seldom others: for hints. Not 0. */
-uint64_t lc_call_key (const Call *call);
-void lc_call_retire (Call *call);
-void lc_call_release (Call *call);
 
 #define LC_CALLS_KEPT 32
 

@@ -27,7 +27,7 @@ static void stream_free (Shared *head) {
     s->calls = call->next;
     lc_call_release(call);
   }
-  lc_call_release(s->call);
+  lc_call_release(s->repeated);
   lc_dialogue_free(s->sink.dialogue);
   lc_retry_free(s->retry);
   lc_mutex_free(&s->lock);

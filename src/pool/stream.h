@@ -122,7 +122,8 @@ struct Stream {
   Stream *next, **link_at;    /* the pool's list of open streams */
   /* consumer only, but for the last release */
   Call *calls;                /* held, for entries on their way name them... */
-  Call *call;                 /* ...and one that repeats, or NULL */
+  Call *repeated;             /* ...and one of a CallMemo, set at birth by the consumer;
+                              ** or NULL */
   /* consumer only */
   uint64_t pulled, finished, handed;
   uint64_t bundled;           /* no item after this one was sent with others... */

@@ -254,10 +254,6 @@ void lc_supply_put_range (Stream *s, lua_Integer first, lua_Integer step,
 }
 
 void lc_supply_keep_call (Stream *s, Call *call) {
-  if (call->repeats) {
-    s->call = call;
-    return;
-  }
   call->next = s->calls;
   s->calls = call;
 }

@@ -28,8 +28,7 @@ static inline int lc_supply_goes_on (const Stream *s) {
 /* Puts `n` integers, which there is room for. */
 void lc_supply_put_range (Stream *s, lua_Integer first, lua_Integer step,
                           size_t n, Call *call);
-/* Entries may name `call` from here on; takes over the caller's hold. (Of those that
-** repeat: one at most.) */
+/* Entries may name `call` from here on; takes over the caller's hold. */
 void lc_supply_keep_call (Stream *s, Call *call);
 /* Sends what was put. */
 void lc_supply_flush (Stream *s);
