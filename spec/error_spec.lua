@@ -8,7 +8,7 @@ local proc = require "spec.support.proc"
 local error, pcall = error, pcall
 local function same(...) return ... end
 
-local function script(code) return assert(load(code, "=script")) end
+local script = require("spec.support.script").plain
 
 local pool
 

@@ -5,9 +5,7 @@ local gate = require "spec.support.gate"
 
 local open, wait = gate.open, gate.wait
 
-local function script(code)
-  return assert(load("local lacus = require 'lacus' " .. code, "=script"))
-end
+local script = require("spec.support.script").with_lacus
 
 local function square(x) return x * x end
 local function same(...) return ... end

@@ -8,9 +8,7 @@ local yield = coroutine.yield
 local open, wait = gate.open, gate.wait
 local setmetatable, error = setmetatable, error
 
-local function script(code)
-  return assert(load("local lacus = require 'lacus' " .. code, "=script"))
-end
+local script = require("spec.support.script").with_lacus
 
 local function count(n)
   for i = 1, n do yield(i) end

@@ -3,11 +3,7 @@ local fails = require "spec.support.fails"
 local gate = require "spec.support.gate"
 local proc = require "spec.support.proc"
 
--- A function whose globals are those of Lua itself, as in a script of its own
--- (busted gives spec files another _ENV).
-local function script(code)
-  return assert(load("local lacus = require 'lacus' " .. code, "=script"))
-end
+local script = require("spec.support.script").with_lacus
 
 local function square(x) return x * x end
 

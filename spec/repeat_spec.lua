@@ -4,8 +4,7 @@
 local lacus = require "lacus"
 local gate = require "spec.support.gate"
 
--- A function whose globals are those of Lua itself, as in a script of its own.
-local function script(code) return assert(load(code, "=script")) end
+local script = require("spec.support.script").plain
 
 local function mapped(pool, f, ...)
   local got = {}

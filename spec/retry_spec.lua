@@ -6,7 +6,7 @@ local gate = require "spec.support.gate"
 local yield = coroutine.yield
 local error = error
 
-local function script(code) return assert(load(code, "=script")) end
+local script = require("spec.support.script").plain
 
 -- A task that fails until its `n`-th attempt at an item; then gives how many there
 -- were. For pools with one worker.

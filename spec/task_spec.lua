@@ -7,11 +7,7 @@ local gate = require "spec.support.gate"
 local yield = coroutine.yield
 local open, wait = gate.open, gate.wait
 
--- A function whose globals are those of Lua itself, as in a script of its own
--- (busted gives spec files another _ENV).
-local function script(code)
-  return assert(load("local lacus = require 'lacus' " .. code, "=script"))
-end
+local script = require("spec.support.script").with_lacus
 
 local function count(n)
   for i = 1, n do yield(i) end

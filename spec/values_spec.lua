@@ -5,9 +5,7 @@ local fails = require "spec.support.fails"
 
 local function same(...) return ... end
 
--- A function whose globals are those of Lua itself, as in a script of its own
--- (busted gives spec files another _ENV).
-local function script(code) return assert(load(code, "=script")) end
+local script = require("spec.support.script").plain
 
 local pool
 

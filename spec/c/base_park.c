@@ -101,13 +101,20 @@ static void test_two_threads_in_turn_asleep (void) { play(0, 3000); }
 static void test_two_threads_in_turn_spinning (void) { play(SPIN, 3000); }
 
 #if defined(__linux__)
-/* They take turns there by giving it away: now and then, one sleeps instead. */
-static void test_two_threads_in_turn_on_one_processor (void) {
-  cpu_set_t all, one;
-  REQUIRE(sched_getaffinity(0, sizeof all, &all) == 0);
+/* This thread, and those that it starts, have the processor that it is on, alone;
+** *before is what they had. 0: they have not. */
+static int stay_here (cpu_set_t *before) {
+  cpu_set_t one;
   CPU_ZERO(&one);
   CPU_SET(sched_getcpu(), &one);
-  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  return sched_getaffinity(0, sizeof *before, before) == 0
+         && sched_setaffinity(0, sizeof one, &one) == 0;
+}
+
+/* They take turns there by giving it away: now and then, one sleeps instead. */
+static void test_two_threads_in_turn_on_one_processor (void) {
+  cpu_set_t all;
+  REQUIRE(stay_here(&all));
   play(1000000000u, 3000);
   CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
 }
@@ -115,12 +122,10 @@ static void test_two_threads_in_turn_on_one_processor (void) {
 /* Who has the processor that the owner waits for is told so; not who woke it. */
 static void test_the_owner_is_due_where_it_spins (void) {
   Parker p;
-  cpu_set_t all, one;
-  int here = sched_getcpu();
-  REQUIRE(sched_getaffinity(0, sizeof all, &all) == 0);
-  CPU_ZERO(&one);
-  CPU_SET(here, &one);
-  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  cpu_set_t all;
+  int here;
+  REQUIRE(stay_here(&all));
+  here = sched_getcpu();
   REQUIRE(lc_parker_init(&p) == 0);
   lc_unpark(&p);
   atomic_store_explicit(&p.waker_cpu, here + 1, memory_order_relaxed);
