@@ -10,10 +10,45 @@
 
 /* --- batches ------------------------------------------------------------- */
 
+/* A spare that had more than so many times the entries is left for who needs them. */
+static int answer_is_for_more (const Batch *b, size_t n) {
+  return b->used > 4 * n;
+}
+
+/* Whether `a` suits `n` results better: of those that had so many, that with the fewest;
+** else that with the most. */
+static int answer_suits (const Batch *a, const Batch *b, size_t n) {
+  int more = answer_is_for_more(a, n);
+  if (more != answer_is_for_more(b, n)) return !more;
+  if (a->used >= n && b->used >= n) return a->used < b->used;
+  return a->used > b->used;
+}
+
+/*
+** Memory that another thread had last is slow to write (each line of it comes from
+** there), and all that a spare had in its last round was here. So a batch of one or two
+** items, as a map begins with, is not to leave a cold one to the large ones that follow.
+*/
+static Batch *answer_take (RunKit *kit, Mem *mem, size_t n) {
+  Batch **best = NULL, *b;
+  int i, room = 0;
+  for (i = 0; i < LC_SPARES; i++) {
+    Batch **at = &kit->spare[i];
+    if (*at == NULL) room = 1;
+    else if (best == NULL || answer_suits(*at, *best, n)) best = at;
+  }
+  if (best == NULL || (room && answer_is_for_more(*best, n))) {
+    b = lc_batch_new(mem);
+    if (b != NULL || best == NULL) return b;
+  }
+  b = *best;
+  *best = NULL;
+  return b;
+}
+
 /* An empty batch with room for `n` entries; NULL without memory. */
 Batch *lc_answer_batch (RunKit *kit, Mem *mem, size_t n) {
-  Batch *b = kit->spare != NULL ? kit->spare : lc_batch_new(mem);
-  kit->spare = NULL;
+  Batch *b = answer_take(kit, mem, n);
   if (b != NULL && !lc_batch_reserve(b, n)) {
     lc_batch_free(b);
     b = NULL;
@@ -22,11 +57,13 @@ Batch *lc_answer_batch (RunKit *kit, Mem *mem, size_t n) {
 }
 
 void lc_answer_spare (RunKit *kit, Batch *b) {
+  int i = 0;
   if (b == NULL) return;
-  if (kit->spare != NULL) lc_batch_free(b);
+  while (i < LC_SPARES && kit->spare[i] != NULL) i++;
+  if (i == LC_SPARES) lc_batch_free(b);
   else {
     lc_batch_clear(b);
-    kit->spare = b;
+    kit->spare[i] = b;
   }
 }
 

@@ -20,6 +20,7 @@ void lc_batch_clear (Batch *b) {
   b->sink = NULL;
   b->retry = NULL;
   b->users = 0;
+  b->used = b->n;
   b->n = b->unread = 0;
   b->busy_ns = b->ran = 0;
 }

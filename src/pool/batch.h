@@ -65,6 +65,7 @@ struct Batch {
   Message msg;
   Entry *entries;
   size_t n, cap;
+  size_t used;        /* entries that it had in its last round */
   Call *call;         /* held: what its one item calls, if it is of no stream; or NULL */
   size_t unread;      /* the reader's: entries not handed over */
   int users;          /* the worker's: fibers that run its items */
@@ -77,7 +78,7 @@ struct Batch {
   uint64_t ran;       /* ...and how many tasks that was */
 };
 
-/* A buffer larger than this is not kept for the next round. A worker keeps one,
+/* A buffer larger than this is not kept for the next round. A worker keeps two,
 ** a stream a few: what a large value has used, the next one finds in place. */
 #define LC_BATCH_KEEP ((size_t)2 * 1024 * 1024)
 

@@ -15,6 +15,9 @@
 
 typedef struct Run Run;
 
+/* Batches that a worker keeps: one for few results, and one for many. */
+#define LC_SPARES 2
+
 /* What a worker keeps for running batches. Owner thread only; zeros, but for
 ** `w`. */
 typedef struct RunKit {
@@ -22,7 +25,7 @@ typedef struct RunKit {
   int seeded;             /* set at birth: items have random numbers */
   Run *now;        /* that runs on this thread; or NULL */
   CallCache calls;
-  Batch *spare;           /* the next one for results */
+  Batch *spare[LC_SPARES];   /* for results; or NULL */
   uint64_t ran;           /* tasks that have ended, in this state */
   size_t kept;            /* things that tasks left in it to be fetched */
   Random random;          /* those of what is no item, such as `init` */

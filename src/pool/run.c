@@ -372,8 +372,11 @@ static void run_drop (RunKit *kit, Run *r) {
 
 void lc_run_close (RunKit *kit) {
   Fibers *fs = &kit->w->fibers;
+  int i;
   while (fs->live != NULL) run_drop(kit, (Run *)(void *)fs->live);
   lc_call_sweep(&kit->calls, fs->L, 1);
-  lc_batch_free(kit->spare);
-  kit->spare = NULL;
+  for (i = 0; i < LC_SPARES; i++) {
+    lc_batch_free(kit->spare[i]);
+    kit->spare[i] = NULL;
+  }
 }
