@@ -199,7 +199,7 @@ static int fake_open (Fake *f, FakeMode mode, int threads) {
   f->link.send = fake_send;
   f->link.stop = fake_stop;
   f->link.pool = f;
-  f->link.workers = threads > 0 ? threads : 1;
+  f->link.workers = f->link.busy = threads > 0 ? threads : 1;
   if (lc_mutex_init(&f->lock) != 0 || lc_cond_init(&f->changed) != 0
       || lc_parker_init(&f->reader) != 0) return 0;
   while (f->nthreads < threads) {

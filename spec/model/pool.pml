@@ -25,8 +25,8 @@
 ** What one lock guards is one step: pool.lock is the last in the lock order and
 ** nothing waits under it; future.lock is taken before it, and a wake under it is
 ** in the same step (fiber.pml has the finer one). Wakes after unlocking are
-** steps of their own. Which task is taken from a list, and which idle worker is
-** woken, is free. Whether a worker spins before it sleeps makes no difference here: it
+** steps of their own. Which task is taken from a list, which idle worker is
+** woken, and whether one is while another is on its way, is free. Whether a worker spins before it sleeps makes no difference here: it
 ** takes the same token.
 **
 ** Proved: nobody is stuck (so: no wake is lost, a nested wait ends on one worker,
@@ -36,7 +36,8 @@
 ** has freed it; HELP, HOME_TASK and STEPPED: a task is not left for a worker that is
 ** busy, or a slot that nobody steps, while another one sleeps.
 **
-** Planted, and once in the code:
+** Planted: BUG_LAST_SENDS_NOBODY: who was sent takes one task and leaves another, for which
+** nobody was. And once in the code:
 **   BUG_READY_FREED  sched_take_all moved ready fibers to the list that lc_schedule_stop
 **       drops after unlocking: their worker may have freed them by then.
 **   BUG_HELP_END     a worker that helps is woken for a task, and for the end of
@@ -88,6 +89,7 @@
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DBUG_DRAINED_GOES_ON
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DBUG_READY_FREED
 ** @catch -DHELP -DTASKS=3 -DWORKERS=2 -DBUG_HELP_END
+** @catch -DHELP -DTASKS=3 -DWORKERS=2 -DBUG_LAST_SENDS_NOBODY
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DBUG_HELP_HOME
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DBUG_HELPS_WHEN_CALLED
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTEPPED -DBUG_LEFT_ON_LIST
@@ -111,7 +113,7 @@ byte owner[N];
 bit queued[N];                                     /* Pool.queue */
 byte mine[N] = NOBODY;                             /* PoolWorker.mine of... */
 bit ready[N];                                      /* PoolWorker.ready of the owner */
-bit idle[WORKERS];
+bit idle[WORKERS], sent[WORKERS];                  /* PoolWorker.idle, .sent */
 bit stopping, draining;
 byte pending, gone;
 bit waits;                                         /* main waits for `changed` */
@@ -140,16 +142,6 @@ inline await_changed (is) {
   od
 }
 
-/* Lock held. One that is idle, if any, is off the list. [sched_take_idle] */
-inline take_idle (v) {
-  if
-  :: idle[0] -> idle[0] = 0; v = 0
-#if WORKERS > 1
-  :: idle[1] -> idle[1] = 0; v = 1
-#endif
-  :: else -> v = NOBODY
-  fi
-}
 
 /* [lc_unpark] after unlocking */
 inline wake (v) {
@@ -158,6 +150,48 @@ inline wake (v) {
 
 /* Lock held: what others than its owner may run too */
 #define OPEN(t) (queued[t] || mine[t] != NOBODY)
+
+#if WORKERS > 1
+#define SENT    (sent[0] || sent[1])
+#else
+#define SENT    (sent[0])
+#endif
+
+/* Lock held. One that is idle, if any, is off the list, and on its way. [sched_send] */
+inline send (v) {
+  if
+  :: idle[0] -> idle[0] = 0; sent[0] = 1; v = 0
+#if WORKERS > 1
+  :: idle[1] -> idle[1] = 0; sent[1] = 1; v = 1
+#endif
+  :: else -> v = NOBODY
+  fi
+}
+
+/* Likewise, for a task that was queued; nobody may be needed if one is on its way: whether
+** processors are free is not known here. [sched_send_for_one] */
+inline send_for_one (v) {
+  if
+  :: SENT -> v = NOBODY
+  :: true -> send(v)
+  fi
+}
+
+/* Likewise: it looks, or will not. [sched_arrive] */
+inline arrive (v) {
+  v = NOBODY;
+  if
+  :: sent[me] ->
+     sent[me] = 0;
+     if
+#ifndef BUG_LAST_SENDS_NOBODY
+     :: !SENT && (OPEN(1) || OPEN(2) || OPEN(TASKS) || OPEN(TASKS - 1)) -> send(v)
+#endif
+     :: else
+     fi
+  :: else
+  fi
+}
 
 /* ---- futures ---------------------------------------------------------------- */
 
@@ -252,7 +286,7 @@ inline submit (by, t, ok) {
        :: else ->
 #endif
           if :: by == NOBODY -> queued[t] = 1 :: else -> mine[t] = by fi;
-          take_idle(v)
+          send_for_one(v)
 #ifndef BUG_QUEUES_WHEN_STOPPING
        fi
 #endif
@@ -409,30 +443,27 @@ inline look () {
     :: !stopping && OPEN(TASKS - 1) -> t = TASKS - 1
     :: else
     fi;
+    if :: t > 0 -> queued[t] = 0; mine[t] = NOBODY :: else fi;
+    arrive(v);
     if
-    :: t > 0 -> queued[t] = 0; mine[t] = NOBODY
 #ifndef BUG_IDLE_AFTER_LOOKING
     :: t == 0 && !stopping -> idle[me] = 1
 #endif
     :: else
     fi
-  }
+  };
+  wake(v)
 }
 
 /* [lc_schedule_leave]: it does not look any more */
 inline leave_list () {
   atomic {
-    v = NOBODY;
-    if
-    :: idle[me] -> idle[me] = 0
-    :: else ->
-#ifndef BUG_HELP_END
-       if
-       :: OPEN(1) || OPEN(2) || OPEN(TASKS) -> take_idle(v)
-       :: else
-       fi
+    if :: idle[me] -> idle[me] = 0 :: else fi;
+#ifdef BUG_HELP_END
+    sent[me] = 0
+#else
+    arrive(v)
 #endif
-    fi
   };
   wake(v)
 }

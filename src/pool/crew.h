@@ -50,6 +50,8 @@ struct PoolWorker {
   PoolWorker *next_idle;
   int idle;                   /* on the list... */
   int cpu;                    /* ...where it ran when it came there; < 0: unknown */
+  int busy;                   /* on the list, but it tidies up: it may look late */
+  int sent;                   /* taken off the list for a task, and has not looked */
   int pins;                   /* who looks at it, and it is not freed meanwhile */
   TaskList ready;             /* fibers of this worker that may go on */
   TaskList mine;              /* started by its tasks; the newest first */
@@ -153,6 +155,7 @@ struct Pool {
   TaskList queue;
   int nmine;                  /* tasks on all `mine` lists */
   PoolWorker *idle;
+  int nidle, nsent;           /* workers on that list; those that are `sent` */
   int stopping;               /* no task is taken or queued any more */
   Paces paces;
   size_t pending;             /* tasks of futures that have not ended */

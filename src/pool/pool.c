@@ -71,10 +71,9 @@ static void pool_stop_tasks (void *pool, Sink *k) {
 }
 
 static int pool_idle (Pool *p) {
-  PoolWorker *pw;
-  int n = 0;
+  int n;
   lc_mutex_lock(&p->lock);
-  for (pw = p->idle; pw != NULL; pw = pw->next_idle) n++;
+  n = p->nidle;
   lc_mutex_unlock(&p->lock);
   return n;
 }
@@ -125,6 +124,13 @@ void lc_pool_keep (Worker *w, int by) {
   lc_crew_worker(w)->kit.kept += (size_t)(ptrdiff_t)by;
 }
 
+/* More than there are processors: some are on their way to sleep or back. */
+#define BUSY_PER_CPU 4
+
+static int pool_busy (const Pool *p) {
+  return p->nworkers / BUSY_PER_CPU < p->cpus ? p->nworkers : BUSY_PER_CPU * p->cpus;
+}
+
 Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   StreamLink link;
   Stream *s;
@@ -138,6 +144,7 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   link.stop = pool_stop_tasks;
   link.fetch = p->inlined || options->single ? NULL : pool_fetch;
   link.workers = p->nworkers;
+  link.busy = pool_busy(p);
   s = lc_stream_new(p->mem, &link, options);
   if (s == NULL) return NULL;
   pool_sow(p, lc_pool_own(p, home->worker), options->single, &s->seed, &s->base);

@@ -120,6 +120,7 @@ static int post_boot (PoolWorker *pw) {
 ** be asked again while tasks of it wait. */
 static void post_relieve (PoolWorker *pw) {
   if (pw->helping || !(pw->w.strained || pw->full)) return;
+  lc_schedule_leave(pw);
   pw->full = lc_worker_relieve(&pw->w);
 }
 
@@ -136,6 +137,7 @@ static int post_is_worn (Pool *p, PoolWorker *pw) {
 }
 
 static int post_renew (PoolWorker *pw) {
+  lc_schedule_leave(pw);
   lc_worker_close(&pw->w);
   pw->kit.ran = 0;
   pw->booted = 0;
@@ -151,6 +153,15 @@ static int post_prepare (PoolWorker *pw) {
 }
 
 /* --- one task after the other ---------------------------------------------- */
+
+/* Before it sleeps. (Finalizers may run, and take long.) */
+static void post_tidy (PoolWorker *pw) {
+  lc_run_idle(&pw->kit);
+  if (!lc_worker_is_untidy(&pw->w)) return;
+  lc_schedule_busy(pw, 1);
+  lc_worker_tidy(&pw->w);
+  lc_schedule_busy(pw, 0);
+}
 
 static Task *post_next (Worker *w) {
   PoolWorker *pw = lc_crew_worker(w);
@@ -174,8 +185,7 @@ static Task *post_next (Worker *w) {
       if (lc_park(&w->parker, spun, spin_ns)) continue;
       spin_ns = 0;              /* there has been no traffic lately */
     }
-    lc_run_idle(&pw->kit);
-    lc_worker_tidy(w);
+    post_tidy(pw);
     atomic_store_explicit(&pw->asleep, 1, memory_order_relaxed);
     lc_park(&w->parker, until, 0);
   }
@@ -238,8 +248,7 @@ static PostStep post_serve (Pool *p, PoolWorker *pw, uint64_t deadline) {
       lc_schedule_leave(pw);
       return POST_NOTHING;
     }
-    lc_run_idle(&pw->kit);
-    lc_worker_tidy(&pw->w);
+    post_tidy(pw);
     until = lc_timer_next(&pw->w.fibers);
     lc_park(&pw->w.parker, until < deadline ? until : deadline, p->spin_ns);
   }

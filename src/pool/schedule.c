@@ -92,6 +92,7 @@ size_t lc_schedule_stop (Pool *p, const char *why) {
     lc_unpark(&idle->w.parker);
   }
   p->idle = NULL;
+  p->nidle = 0;
   lc_cond_broadcast(&p->changed);
   lc_mutex_unlock(&p->lock);
   lc_mutex_lock(&p->streams_lock);
@@ -108,24 +109,42 @@ static void sched_unlist_idle (Pool *p, PoolWorker *pw) {
   while (*at != pw) at = &(*at)->next_idle;
   *at = pw->next_idle;
   pw->idle = 0;
+  p->nidle--;
 }
 
-/* How long it takes to wake it: a sleeper costs a system call, and who needs the
-** processor which the caller goes on with has to wait for that. Relaxed: a hint. */
+/* How long it takes to wake it: one that is busy may not even see it, a sleeper costs a
+** system call, and who needs the processor which the caller goes on with has to wait for
+** that. Relaxed: a hint. */
 static int sched_distance (PoolWorker *pw) {
-  return 2 * atomic_load_explicit(&pw->asleep, memory_order_relaxed)
+  return 4 * pw->busy + 2 * atomic_load_explicit(&pw->asleep, memory_order_relaxed)
          + (pw->cpu == lc_thread_cpu());
 }
 
 /* Takes an idle worker off the list, to be woken: the nearer of the last two; lock held. */
-static PoolWorker *sched_take_idle (Pool *p) {
+static PoolWorker *sched_send (Pool *p) {
   PoolWorker *idle = p->idle;
   if (idle == NULL) return NULL;
   if (idle->next_idle != NULL
       && sched_distance(idle->next_idle) < sched_distance(idle))
     idle = idle->next_idle;
   sched_unlist_idle(p, idle);
+  idle->sent = !idle->busy;
+  p->nsent += idle->sent;
   return idle;
+}
+
+/* Likewise, if somebody is needed for a task that was queued. */
+static PoolWorker *sched_send_for_one (Pool *p) {
+  return p->nsent > 0 && p->nworkers - p->nidle >= p->cpus ? NULL : sched_send(p);
+}
+
+/* `pw` looks now, or will not. Likewise, if it was the last on its way and there is more
+** to do. */
+static PoolWorker *sched_arrive (Pool *p, PoolWorker *pw) {
+  if (!pw->sent) return NULL;
+  pw->sent = 0;
+  return --p->nsent > 0 || (p->queue.first == NULL && p->nmine == 0) ? NULL
+         : sched_send(p);
 }
 
 /* The oldest task that another worker's tasks have started; lock held. */
@@ -163,6 +182,7 @@ static int sched_is_in_the_way (const Pool *p, const PoolWorker *pw) {
 }
 
 int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
+  PoolWorker *next;
   int decided;
   *t = NULL;
   if (pw->w.fibers.ntimers > 0) lc_timer_expire(&pw->w.fibers, lc_now());
@@ -179,14 +199,17 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   if (pw->idle) sched_unlist_idle(p, pw);
   decided = p->stopping || pw->abandoned;
   if (!decided) decided = (*t = sched_pick(p, pw)) != NULL;
+  next = sched_arrive(p, pw);
   if (!decided) {
     pw->cpu = lc_thread_cpu();
     atomic_store_explicit(&pw->asleep, 0, memory_order_relaxed);
     pw->next_idle = p->idle;
     p->idle = pw;
     pw->idle = 1;
+    p->nidle++;
   }
   lc_mutex_unlock(&p->lock);
+  if (next != NULL) lc_unpark(&next->w.parker);
   return decided;
 }
 
@@ -264,7 +287,7 @@ int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
       lc_tasks_push_first(&on->mine, t);
       p->nmine++;
     }
-    idle = sched_take_idle(p);
+    idle = sched_send_for_one(p);
     lc_schedule_tell_home(p);
   }
   lc_mutex_unlock(&p->lock);
@@ -289,17 +312,24 @@ int lc_pool_help_begin (Worker *w) {
   return 1;
 }
 
-/*
-** Who took this worker off the idle list meanwhile had a task in mind, which it
-** may not have looked for: one token can stand for two wakes. So another idle
-** worker is sent to look.
-*/
+/* Who took it off the idle list meanwhile had a task in mind, which it may not have looked
+** for: one token can stand for two wakes. */
 void lc_schedule_leave (PoolWorker *pw) {
-  PoolWorker *other = NULL;
+  PoolWorker *other;
   Pool *p = pw->pool;
   lc_mutex_lock(&p->lock);
   if (pw->idle) sched_unlist_idle(p, pw);
-  else if (p->queue.first != NULL || p->nmine > 0) other = sched_take_idle(p);
+  other = sched_arrive(p, pw);
+  lc_mutex_unlock(&p->lock);
+  if (other != NULL) lc_unpark(&other->w.parker);
+}
+
+void lc_schedule_busy (PoolWorker *pw, int on) {
+  PoolWorker *other;
+  Pool *p = pw->pool;
+  lc_mutex_lock(&p->lock);
+  pw->busy = on;
+  other = sched_arrive(p, pw);
   lc_mutex_unlock(&p->lock);
   if (other != NULL) lc_unpark(&other->w.parker);
 }

@@ -14,10 +14,16 @@
 **
 ** Who wakes whom. A worker that finds nothing puts itself on the idle list,
 ** under `lock`, spins a little, then sleeps. Who queues a task takes one
-** worker off the idle list and wakes it, after unlocking; no list, no wake. It takes
-** the last that came, or the one before, if that is sooner awake. A
+** worker off the idle list and sends it: wakes it, after unlocking; no list, no wake. It
+** takes the last that came, or the one before, if that is sooner awake. A
 ** woken worker looks for itself, so a task may go to another worker that was
 ** faster: then it is idle again. Who makes a fiber ready wakes its worker.
+**
+** Workers that have a processor each are sent one for each task. Where all processors
+** have work already, one at a time is enough (as Go's scheduler does): if one is on its
+** way, who queues sends no other, and the one that comes sends the next if there is still
+** a task. So under `lock`: while tasks wait and workers are idle, one is on its way. Who
+** was sent and will not look soon (a new state, a collection) sends another first.
 **
 ** Who gives way. Workers and their reader are more than two processors have, and Linux
 ** lets who runs go on for 3 ms. So a worker between two tasks gives the processor away
@@ -52,8 +58,13 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t);
 ** lock is held. */
 void lc_schedule_tell_home (Pool *p);
 
-/* It has looked, found nothing, and does not wait: off the idle list. Owner thread. */
+/* It does not look for tasks from here on, or not soon: off the idle list, and if it was
+** sent for a task another one is. Owner thread, or who abandons it. */
 void lc_schedule_leave (PoolWorker *pw);
+
+/* On the idle list it does (`on`) or has done something else, which may take long. Owner
+** thread. */
+void lc_schedule_busy (PoolWorker *pw, int on);
 
 /* The thread that owns the slot leaves it. If the pool stops, what waits there is lost
 ** first. The last touch of the pool is the unlock. */

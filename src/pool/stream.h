@@ -72,6 +72,8 @@ typedef struct StreamLink {
   ** what waits there: see offer.h. No lock held. NULL: there is never any. */
   void (*fetch) (void *pool, Sink *k);
   int workers;
+  int busy;                   /* of them, that the processors can keep busy with tasks
+                              ** that are quick */
 } StreamLink;
 
 typedef struct StreamOptions {

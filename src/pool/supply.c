@@ -73,14 +73,22 @@ void lc_supply_measure (Stream *s, const Batch *b) {
   s->size = size < 1 ? 1 : (size_t)size;
 }
 
+/* One batch of `size` items running and one waiting for each, and one being filled. */
+static uint64_t supply_batches (size_t size, int workers) {
+  return (uint64_t)size * (2 * (uint64_t)workers + 1);
+}
+
 /*
-** How many items may be with the workers: one batch running and one waiting
-** for each, and one being filled; or what they have in stock. An explicit window means
-** what it says.
+** How many items may be with the workers: an item at least for each, which may be one that
+** waits; so many as the processors can keep busy have a whole batch (more is only
+** more to fetch from memory); or what they have in stock. An explicit window means what
+** it says.
 */
 static uint64_t supply_lookahead (const Stream *s) {
-  uint64_t n = (uint64_t)s->size * (2 * (uint64_t)s->link.workers + 1);
+  uint64_t n = supply_batches(s->size, s->link.busy);
+  uint64_t least = supply_batches(1, s->link.workers);
   if (s->options.window != 0) return s->options.window;
+  if (n < least) n = least;
   return n > s->stock ? n : s->stock;
 }
 

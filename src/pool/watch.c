@@ -245,6 +245,7 @@ static void watch_abandon (Pool *p, PoolWorker *pw, TaskList *heir, int hire) {
   TaskList again = { NULL, NULL };
   Task *t;
   int ended, id = pw->w.id;
+  lc_schedule_leave(pw);
   watch_report_lost(p, pw);
   if (!lc_stop_abandon(&pw->kit, &again)) lc_schedule_stop(p, "not enough memory");
   while ((t = lc_tasks_pop_first(&again)) != NULL)

@@ -123,11 +123,13 @@ int lc_worker_relieve (Worker *w) {
          || w->memory - lc_heap_used(&w->heap) < (w->memory - w->born) / 2;
 }
 
-/* Below this growth a collection is not worth the cycles. */
 #define TIDY_GROWTH (256 * 1024)
 
+int lc_worker_is_untidy (Worker *w) {
+  return lc_heap_used(&w->heap) >= w->settled + TIDY_GROWTH;
+}
+
 void lc_worker_tidy (Worker *w) {
-  if (lc_heap_used(&w->heap) < w->settled + TIDY_GROWTH) return;
   while (!lc_parker_has_token(&w->parker)) {
     if (lua_gc(w->L, LUA_GCSTEP, 64)) {      /* a cycle is complete */
       w->settled = lc_heap_used(&w->heap);

@@ -104,6 +104,8 @@ void lc_worker_own (lua_State *co, int owned);
 */
 int lc_worker_relieve (Worker *w);
 
+/* Whether so much was allocated since it was last tidied that it is worth the cycles. */
+int lc_worker_is_untidy (Worker *w);
 /*
 ** Collects garbage in small steps while there is nothing else to do; stops
 ** early when the worker's parker has a token. Owner thread, outside of tasks.

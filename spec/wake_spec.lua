@@ -1,0 +1,96 @@
+-- Who is woken for a task: in a pool of more workers than there are processors, too, where
+-- one is sent after the other.
+local lacus = require "lacus"
+local gate = require "spec.support.gate"
+
+local MANY = 2 * lacus.cpus() + 3
+
+-- A task that leaves a word and keeps its worker until `go` is open.
+local function meet(here, go, i)
+  gate.open(here, ("%d"):format(i))
+  gate.wait(go)
+  return i
+end
+
+-- Waits until so many tasks are there at once.
+local function await(here, n)
+  gate.await(function()
+    local count = 0
+    if gate.is_open(here) then
+      for _ in io.lines(here) do count = count + 1 end
+    end
+    return count == n
+  end, function() return ": not all run at once" end)
+end
+
+describe("in a pool of more workers than processors", function()
+  local pool, here, go
+
+  before_each(function()
+    pool = lacus.pool(MANY)
+    here, go = gate.new(), gate.new()
+  end)
+
+  after_each(function()
+    gate.open(go)
+    pool:close()
+    os.remove(here)
+    os.remove(go)
+  end)
+
+  it("as many tasks run at once as there are workers", function()
+    local futures = {}
+    for i = 1, MANY do futures[i] = pool:submit(meet, here, go, i) end
+    await(here, MANY)
+    gate.open(go)
+    for i = 1, MANY do assert.equal(i, futures[i]:get()) end
+  end)
+
+  it("likewise when some of them were busy before, and when they have slept", function()
+    for _ = 1, 3 do
+      for i, double in pool:map(lacus.range(1, 1000), function(x) return 2 * x end) do
+        assert.equal(2 * i, double)
+      end
+      assert.equal(MANY, #pool:broadcast(function() return 1 end))
+    end
+    local futures = {}
+    for i = 1, MANY do futures[i] = pool:submit(meet, here, go, i) end
+    await(here, MANY)
+    gate.open(go)
+    for i = 1, MANY do assert.equal(i, futures[i]:get()) end
+  end)
+
+  it("items of a map run at once on all of them", function()
+    local results = pool:map(lacus.range(1, MANY), function(i) return meet(here, go, i) end)
+    await(here, MANY)
+    gate.open(go)
+    local sum = 0
+    for _, i in results do sum = sum + i end
+    assert.equal(MANY * (MANY + 1) // 2, sum)
+  end)
+
+  it("what a task starts runs on the others", function()
+    local first = pool:submit(function(n)
+      local futures = {}
+      for i = 1, n do futures[i] = pool:submit(meet, here, go, i) end
+      gate.wait(go)
+      local sum = 0
+      for i = 1, n do sum = sum + futures[i]:get() end
+      return sum
+    end, MANY - 1)
+    await(here, MANY - 1)
+    gate.open(go)
+    assert.equal(MANY * (MANY - 1) // 2, first:get())
+  end)
+
+  it("and items that wait behind one that runs go to them", function()
+    local results = pool:map(lacus.range(1, MANY), function(i) return meet(here, go, i) end,
+      { batch = MANY })
+    assert.is_nil((results:next(0)))
+    gate.await(function() return results:next(0) == nil and gate.is_open(here) end)
+    gate.open(go)
+    local n = 0
+    for _ in results do n = n + 1 end
+    assert.equal(MANY, n)
+  end)
+end)
