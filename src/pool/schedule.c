@@ -120,10 +120,12 @@ static int sched_distance (PoolWorker *pw) {
          + (pw->cpu == lc_thread_cpu());
 }
 
-/* Takes an idle worker off the list, to be woken: the nearer of the last two; lock held. */
+/* Takes an idle worker off the list, to be woken: the nearer of the last two that are not
+** busy; lock held. */
 static PoolWorker *sched_send (Pool *p) {
   PoolWorker *idle = p->idle;
   if (idle == NULL) return NULL;
+  while (idle->busy && idle->next_idle != NULL) idle = idle->next_idle;
   if (idle->next_idle != NULL
       && sched_distance(idle->next_idle) < sched_distance(idle))
     idle = idle->next_idle;
