@@ -30,19 +30,21 @@ static int answer_suits (const Batch *a, const Batch *b, size_t n) {
 ** items, as a map begins with, is not to leave a cold one to the large ones that follow.
 */
 static Batch *answer_take (RunKit *kit, Mem *mem, size_t n) {
-  Batch **best = NULL, *b;
-  int i, room = 0;
+  int i, best = LC_SPARES, room = 0;
+  Batch *b = NULL;
   for (i = 0; i < LC_SPARES; i++) {
-    Batch **at = &kit->spare[i];
-    if (*at == NULL) room = 1;
-    else if (best == NULL || answer_suits(*at, *best, n)) best = at;
+    Batch *spare = kit->spare[i];
+    if (spare == NULL) room = 1;
+    else if (b == NULL || answer_suits(spare, b, n)) {
+      b = spare;
+      best = i;
+    }
   }
-  if (best == NULL || (room && answer_is_for_more(*best, n))) {
-    b = lc_batch_new(mem);
-    if (b != NULL || best == NULL) return b;
+  if (b == NULL || (room && answer_is_for_more(b, n))) {
+    Batch *another = lc_batch_new(mem);
+    if (another != NULL || b == NULL) return another;
   }
-  b = *best;
-  *best = NULL;
+  kit->spare[best] = NULL;
   return b;
 }
 
