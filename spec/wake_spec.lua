@@ -94,3 +94,37 @@ describe("in a pool of more workers than processors", function()
     assert.equal(MANY, n)
   end)
 end)
+
+-- Workers go to the reader's processor when they share another one.
+describe("workers that go elsewhere", function()
+  local function allowed()
+    local list, names = {}, io.popen "ls /proc/$PPID/task 2>/dev/null"
+    for id in names:lines() do
+      local status = io.open("/proc/self/task/" .. id .. "/status")
+      if status then
+        list[#list + 1] = status:read "a":match "Cpus_allowed:%s*(%S+)"
+        status:close()
+      end
+    end
+    names:close()
+    return list
+  end
+
+  it("are bound to no processor", function()
+    local before = allowed()
+    if #before == 0 then pending "there is no /proc here" return end
+    local pool <close> = lacus.pool(MANY)
+    for _ = 1, 20 do
+      local n = 0
+      for _ in pool:map(lacus.range(1, 20000), function(x) return x end) do n = n + 1 end
+      assert.equal(20000, n)
+    end
+    -- One may be on its way: the last word is what counts.
+    gate.await(function()
+      for _, mask in ipairs(allowed()) do
+        if mask ~= before[1] then return false end
+      end
+      return true
+    end)
+  end)
+end)

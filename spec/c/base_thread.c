@@ -70,6 +70,36 @@ static void test_a_thread_that_is_spread_is_not_bound (void) {
   CHECK(CPU_EQUAL(&before, &after));
 }
 
+static void go_there (void *ud) {
+  cpu_set_t *all = (cpu_set_t *)ud, two;
+  int cpu, first = 0, last;
+  while (!CPU_ISSET(first, all)) first++;
+  for (cpu = last = first; cpu < CPU_SETSIZE; cpu++)
+    if (CPU_ISSET(cpu, all)) {
+      lc_thread_move(last = cpu);
+      CHECK(lc_thread_cpu() >= 0);
+    }
+  sched_getaffinity(0, sizeof two, &two);
+  CHECK(CPU_EQUAL(&two, all));             /* it is bound to none of them */
+  CPU_ZERO(&two);
+  CPU_SET(last, &two);
+  REQUIRE(sched_setaffinity(0, sizeof two, &two) == 0);
+  lc_thread_move(first == last ? first + 1 : first);   /* it may not */
+  lc_thread_move(-1);
+  lc_thread_move(1 << 20);
+  CHECK_INT(lc_thread_cpu(), last);
+  sched_getaffinity(0, sizeof two, &two);
+  CHECK(CPU_ISSET(last, &two) && CPU_COUNT(&two) == 1);
+}
+
+static void test_a_thread_goes_where_it_may_run (void) {
+  Thread t;
+  cpu_set_t all;
+  REQUIRE(sched_getaffinity(0, sizeof all, &all) == 0);
+  REQUIRE(lc_thread_start(&t, go_there, &all, 0) == 0);
+  lc_thread_join(&t);
+}
+
 /* --- mutex --------------------------------------------------------------- */
 
 typedef struct Counter {
@@ -183,6 +213,7 @@ int main (void) {
   RUN(test_an_impossible_stack_is_an_errno);
   RUN(test_signals_belong_to_the_host);
   RUN(test_a_thread_that_is_spread_is_not_bound);
+  RUN(test_a_thread_goes_where_it_may_run);
   RUN(test_a_mutex_lets_one_in);
   RUN(test_a_broadcast_wakes_all);
   RUN(test_also_those_with_a_deadline);

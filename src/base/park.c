@@ -43,8 +43,12 @@ int lc_parker_has_token (Parker *p) {
 }
 
 /* Relaxed, all three: see lc_parker_has_token. */
+int lc_parker_cpu (Parker *p) {
+  return atomic_load_explicit(&p->owner_cpu, memory_order_relaxed);
+}
+
 int lc_parker_is_due_here (Parker *p) {
-  int cpu = atomic_load_explicit(&p->owner_cpu, memory_order_relaxed);
+  int cpu = lc_parker_cpu(p);
   return cpu >= 0 && cpu == lc_thread_cpu() && lc_parker_has_token(p)
          && cpu != atomic_load_explicit(&p->waker_cpu, memory_order_relaxed);
 }

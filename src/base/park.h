@@ -83,6 +83,9 @@ int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns);
 /* Whether a token waits: for an owner with something useful to do meanwhile. */
 int lc_parker_has_token (Parker *p);
 
+/* The processor that the owner spins on; -1: it does not spin. A hint. Any thread. */
+int lc_parker_cpu (Parker *p);
+
 /* Whether the owner, who may go on, waits for the processor that the caller has, while
 ** who woke it has another: then to give this one away is worth a turn. A hint. Any
 ** thread. */

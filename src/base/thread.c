@@ -106,22 +106,39 @@ int lc_thread_cpu (void) {
 #endif
 }
 
-/* Its affinity is that one processor for a moment: who may not go there stays. */
-void lc_thread_spread (size_t n) {
 #if defined(__linux__)
-  cpu_set_t all, one;
+
+/* Its affinity is that one processor for a moment. */
+static void thread_go (int cpu, const cpu_set_t *all) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  if (sched_setaffinity(0, sizeof one, &one) == 0)
+    sched_setaffinity(0, sizeof *all, all);
+}
+
+void lc_thread_spread (size_t n) {
+  cpu_set_t all;
   int cpu = 0;
   if (sched_getaffinity(0, sizeof all, &all) != 0) return;
   n %= (size_t)CPU_COUNT(&all);
   while (!CPU_ISSET(cpu, &all) || n-- > 0) cpu++;
-  CPU_ZERO(&one);
-  CPU_SET(cpu, &one);
-  if (cpu != sched_getcpu() && sched_setaffinity(0, sizeof one, &one) == 0)
-    sched_setaffinity(0, sizeof all, &all);
-#else
-  (void)n;
-#endif
+  if (cpu != sched_getcpu()) thread_go(cpu, &all);
 }
+
+void lc_thread_move (int cpu) {
+  cpu_set_t all;
+  if (cpu >= 0 && cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof all, &all) == 0
+      && CPU_ISSET(cpu, &all))
+    thread_go(cpu, &all);
+}
+
+#else
+
+void lc_thread_spread (size_t n) { (void)n; }
+void lc_thread_move (int cpu) { (void)cpu; }
+
+#endif
 
 /* A SignalMask has room for a sigset_t: without that the array's size is
 ** negative. (The header is read without what POSIX adds, too.) */

@@ -82,5 +82,7 @@ int lc_thread_cpu (void);
 /* Goes to the `n`-th of the processors that it may run on (of as many, in a ring), once: it
 ** is not bound to it. */
 void lc_thread_spread (size_t n);
+/* Likewise to that one, if it may run there. */
+void lc_thread_move (int cpu);
 
 #endif

@@ -48,8 +48,8 @@ struct PoolWorker {
   size_t trace_size;
   uint64_t index;             /* of the item that ran then */
   PoolWorker *next_idle;
-  int idle;                   /* on the list... */
-  int cpu;                    /* ...where it ran when it came there; < 0: unknown */
+  int idle;                   /* on the list */
+  int cpu;                    /* where it ran lately; < 0: unknown */
   int busy;                   /* on the list, but it tidies up: it may look late */
   int sent;                   /* taken off the list for a task, and has not looked */
   int pins;                   /* who looks at it, and it is not freed meanwhile */
@@ -156,6 +156,8 @@ struct Pool {
   int nmine;                  /* tasks on all `mine` lists */
   PoolWorker *idle;
   int nidle, nsent;           /* workers on that list; those that are `sent` */
+  uint64_t moved;             /* when a worker last went to the reader's processor, in
+                              ** lc_now's time */
   int stopping;               /* no task is taken or queued any more */
   Paces paces;
   size_t pending;             /* tasks of futures that have not ended */
