@@ -185,7 +185,8 @@ typedef struct lacus_pool_options {
   ** raises is dropped. */
   void (*on_close) (lua_State *L, void *ud);
   /* First and last thing of each worker's thread; `worker` is its
-  ** number from 1. For names, priorities, profilers. Not with `slots`. */
+  ** number from 1. For names, priorities, profilers, and to bind it to
+  ** processors: it goes only where it may run. Not with `slots`. */
   void (*on_start) (void *ud, int worker, const char *name);
   void (*on_stop) (void *ud, int worker, const char *name);
   /*
