@@ -5,22 +5,23 @@ local gate = require "spec.support.gate"
 
 local MANY = 2 * lacus.cpus() + 3
 
--- A task that leaves a word and keeps its worker until `go` is open.
+-- A task that opens a gate of its own and keeps its worker until `go` is open.
 local function meet(here, go, i)
-  gate.open(here, ("%d"):format(i))
+  gate.open(here .. i)
   gate.wait(go)
   return i
 end
 
--- Waits until so many tasks are there at once.
+-- Whether so many tasks are there, at once.
+local function are_there(here, n)
+  for i = 1, n do
+    if not gate.is_open(here .. i) then return false end
+  end
+  return true
+end
+
 local function await(here, n)
-  gate.await(function()
-    local count = 0
-    if gate.is_open(here) then
-      for _ in io.lines(here) do count = count + 1 end
-    end
-    return count == n
-  end, function() return ": not all run at once" end)
+  gate.await(function() return are_there(here, n) end)
 end
 
 describe("in a pool of more workers than processors", function()
@@ -34,17 +35,20 @@ describe("in a pool of more workers than processors", function()
   after_each(function()
     gate.open(go)
     pool:close()
-    os.remove(here)
+    for i = 1, MANY do os.remove(here .. i) end
     os.remove(go)
   end)
 
-  it("as many tasks run at once as there are workers", function()
+  -- All workers have a task at once.
+  local function fill()
     local futures = {}
     for i = 1, MANY do futures[i] = pool:submit(meet, here, go, i) end
     await(here, MANY)
     gate.open(go)
     for i = 1, MANY do assert.equal(i, futures[i]:get()) end
-  end)
+  end
+
+  it("as many tasks run at once as there are workers", fill)
 
   it("likewise when some of them were busy before, and when they have slept", function()
     for _ = 1, 3 do
@@ -53,11 +57,7 @@ describe("in a pool of more workers than processors", function()
       end
       assert.equal(MANY, #pool:broadcast(function() return 1 end))
     end
-    local futures = {}
-    for i = 1, MANY do futures[i] = pool:submit(meet, here, go, i) end
-    await(here, MANY)
-    gate.open(go)
-    for i = 1, MANY do assert.equal(i, futures[i]:get()) end
+    fill()
   end)
 
   it("items of a map run at once on all of them", function()
@@ -87,7 +87,7 @@ describe("in a pool of more workers than processors", function()
     local results = pool:map(lacus.range(1, MANY), function(i) return meet(here, go, i) end,
       { batch = MANY })
     assert.is_nil((results:next(0)))
-    gate.await(function() return results:next(0) == nil and gate.is_open(here) end)
+    gate.await(function() return results:next(0) == nil and are_there(here, MANY) end)
     gate.open(go)
     local n = 0
     for _ in results do n = n + 1 end
