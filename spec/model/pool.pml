@@ -26,8 +26,8 @@
 ** nothing waits under it; future.lock is taken before it, and a wake under it is
 ** in the same step (fiber.pml has the finer one). Wakes after unlocking are
 ** steps of their own. Which task is taken from a list, which idle worker is
-** woken, and whether one is while another is on its way, is free. Whether a worker spins before it sleeps makes no difference here: it
-** takes the same token.
+** woken, and whether one is while another is on its way, is free. Whether a worker spins
+** before it sleeps makes no difference here: it takes the same token.
 **
 ** Proved: nobody is stuck (so: no wake is lost, a nested wait ends on one worker,
 ** the join ends); each task that was submitted ends exactly once and runs at most
@@ -141,7 +141,6 @@ inline await_changed (is) {
      !waits
   od
 }
-
 
 /* [lc_unpark] after unlocking */
 inline wake (v) {

@@ -42,11 +42,12 @@ int lc_parker_has_token (Parker *p) {
   return atomic_load_explicit(&p->state, memory_order_relaxed) == PARK_TOKEN;
 }
 
-/* Relaxed, all three: see lc_parker_has_token. */
+/* Relaxed: likewise. */
 int lc_parker_cpu (Parker *p) {
   return atomic_load_explicit(&p->owner_cpu, memory_order_relaxed);
 }
 
+/* Relaxed, all three: likewise. */
 int lc_parker_is_due_here (Parker *p) {
   int cpu = lc_parker_cpu(p);
   return cpu >= 0 && cpu == lc_thread_cpu() && lc_parker_has_token(p)

@@ -123,6 +123,18 @@ static int sched_distance (PoolWorker *pw) {
          + (pw->cpu == lc_thread_cpu());
 }
 
+/* What was decided under the lock is done: wakes `sent`, if it is not NULL. */
+static void sched_unlock (Pool *p, PoolWorker *sent) LC_GIVES(&p->lock);
+static void sched_unlock (Pool *p, PoolWorker *sent) {
+  lc_mutex_unlock(&p->lock);
+  if (sent != NULL) lc_unpark(&sent->w.parker);
+}
+
+/* Whether all processors have a worker that is not idle; lock held. */
+static int sched_is_full (const Pool *p) {
+  return p->nworkers - p->nidle >= p->cpus;
+}
+
 /* Takes an idle worker off the list, to be woken: the nearer of the last two that are not
 ** busy; lock held. */
 static PoolWorker *sched_send (Pool *p) {
@@ -140,7 +152,7 @@ static PoolWorker *sched_send (Pool *p) {
 
 /* Likewise, if somebody is needed for a task that was queued. */
 static PoolWorker *sched_send_for_one (Pool *p) {
-  return p->nsent > 0 && p->nworkers - p->nidle >= p->cpus ? NULL : sched_send(p);
+  return p->nsent > 0 && sched_is_full(p) ? NULL : sched_send(p);
 }
 
 /* `pw` looks now, or will not. Likewise, if it was the last on its way and there is more
@@ -203,7 +215,7 @@ static int sched_roomier (Pool *p, PoolWorker *pw) {
   uint64_t now;
   if (pw->looks % LOOKS_ROOM != 0) return -1;
   pw->cpu = lc_thread_cpu();
-  if (p->stepped || p->inlined || p->nworkers - p->nidle < p->cpus) return -1;
+  if (p->stepped || p->inlined || !sched_is_full(p)) return -1;
   cpu = lc_parker_cpu(&p->home->parker);
   if (cpu < 0 || cpu == pw->cpu || sched_shares(p, pw, cpu)
       || !sched_shares(p, pw, pw->cpu)) return -1;
@@ -241,8 +253,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
     pw->idle = 1;
     p->nidle++;
   }
-  lc_mutex_unlock(&p->lock);
-  if (next != NULL) lc_unpark(&next->w.parker);
+  sched_unlock(p, next);
   if (cpu >= 0) lc_thread_move(cpu);
   return decided;
 }
@@ -294,8 +305,7 @@ void lc_schedule_ready (Fibers *fs, Task *t) {
   Pool *p = pw->pool;
   lc_mutex_lock(&p->lock);
   if (!p->stopping) idle = sched_push_for(pw, t);
-  lc_mutex_unlock(&p->lock);
-  if (idle != NULL) lc_unpark(&idle->w.parker);
+  sched_unlock(p, idle);
 }
 
 int lc_schedule_queue_to (Pool *p, int to, Task *t) {
@@ -305,8 +315,7 @@ int lc_schedule_queue_to (Pool *p, int to, Task *t) {
   pw = p->workers[to - 1];
   taken = !p->stopping && pw != NULL;
   if (taken) idle = sched_push_for(pw, t);
-  lc_mutex_unlock(&p->lock);
-  if (idle != NULL) lc_unpark(&idle->w.parker);
+  sched_unlock(p, idle);
   return taken;
 }
 
@@ -324,8 +333,7 @@ int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
     idle = sched_send_for_one(p);
     lc_schedule_tell_home(p);
   }
-  lc_mutex_unlock(&p->lock);
-  if (idle != NULL) lc_unpark(&idle->w.parker);
+  sched_unlock(p, idle);
   return taken;
 }
 
@@ -354,8 +362,7 @@ void lc_schedule_leave (PoolWorker *pw) {
   lc_mutex_lock(&p->lock);
   if (pw->idle) sched_unlist_idle(p, pw);
   other = sched_arrive(p, pw);
-  lc_mutex_unlock(&p->lock);
-  if (other != NULL) lc_unpark(&other->w.parker);
+  sched_unlock(p, other);
 }
 
 void lc_schedule_busy (PoolWorker *pw, int on) {
@@ -364,8 +371,7 @@ void lc_schedule_busy (PoolWorker *pw, int on) {
   lc_mutex_lock(&p->lock);
   pw->busy = on;
   other = sched_arrive(p, pw);
-  lc_mutex_unlock(&p->lock);
-  if (other != NULL) lc_unpark(&other->w.parker);
+  sched_unlock(p, other);
 }
 
 void lc_pool_help_end (Worker *w) {
