@@ -51,7 +51,7 @@ value  := $(patsubst %,src/value/%.c,message common scratch state decode hosted 
 	refuse encode_record)
 run    := $(patsubst %,src/run/%.c,heap interrupt timer fiber state worker)
 pool   := $(patsubst %,src/pool/%.c,call retry batch env fault home dialogue turn credit \
-	supply stream future answer offer stop items yield run crew schedule watch post pool)
+	supply stream future answer offer stop items yield run crew room schedule watch post pool)
 shared :=
 lib    := $(patsubst %,src/lib/%.c,generator body range source lib_option map_option lib_error lib_wait lib_future lib_generate \
 	lib_map lib_results lib_random sandbox lib_pool lib_coroutine lib_process lib_worker lib_script lib)

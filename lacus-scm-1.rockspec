@@ -70,6 +70,7 @@ build = {
         "src/pool/stream.c",
         "src/pool/future.c",
         "src/pool/crew.c",
+        "src/pool/room.c",
         "src/pool/schedule.c",
         "src/pool/watch.c",
         "src/pool/post.c",

@@ -24,23 +24,35 @@ if futures then
   return
 end
 
--- Seconds for each of n tasks, of maps one after the other with `each` tasks.
-local function tiny(lib, workers, n, each)
-  local pool <close> = lacus.pool(workers)
-  return lib.time(n, function()
-    for _ = 1, n // each do
-      for _ in pool:map(lacus.range(1, each), double) do end  -- luacheck: ignore 542
-    end
-  end)
+local function maps(pool, n, each)
+  for _ = 1, n // each do
+    for _ in pool:map(lacus.range(1, each), double) do end  -- luacheck: ignore 542
+  end
+end
+
+-- Both pools are new in each round: where their threads begin differs.
+local function round(lib, measure)
+  local few <close> = lacus.pool(2)
+  local many <close> = lacus.pool(64)
+  local n = 100000
+  return measure {
+    short = function() return lib.time(n, maps, few, n, 1000) end,
+    middle = function() return lib.time(n, maps, few, n, n) end,
+    wide = function() return lib.time(n, maps, many, n, n) end,
+  }
+end
+
+local function long(lib, n)
+  local pool <close> = lacus.pool(2)
+  return lib.time(n, maps, pool, n, n)
 end
 
 return function(lib)
-  local t = lib.medians(9, {
-    short = function() return tiny(lib, 2, 1000000, 1000) end,
-    middle = function() return tiny(lib, 2, 1000000, 100000) end,
-    long = function() return tiny(lib, 2, 10000000, 10000000) end,
-    wide = function() return tiny(lib, 64, 1000000, 1000000) end,
-  })
+  local t = lib.by_turns(9, 10, function(measure)
+    local figures = round(lib, measure)
+    figures.long = long(lib, 10000000)
+    return figures
+  end)
   lib.row { question = "a tiny task in a map of 10,000,000", ours = t.long, rival = "in maps of 100,000",
     theirs = t.middle, goal = 1.3 }
   lib.row { question = "a tiny task in maps of 1,000", ours = t.short, rival = "in maps of 100,000",

@@ -34,6 +34,22 @@ function M.each(n, pause, f)
   return M.median(list)
 end
 
+-- Calls every function of `subjects` `turns` times, in turn. Their means.
+local function means(turns, subjects)
+  local names, sums = {}, {}
+  for name in pairs(subjects) do
+    names[#names + 1], sums[name] = name, 0
+  end
+  table.sort(names)
+  for _ = 1, turns do
+    for _, name in ipairs(names) do
+      collectgarbage()
+      sums[name] = sums[name] + subjects[name]() / turns
+    end
+  end
+  return sums
+end
+
 --- Calls every function of `subjects` `rounds` times, in turn, so that what else the
 --- machine does meets them all alike. The first round only warms up. Each gives one
 --- figure; the answer has their medians under the same names.
@@ -41,15 +57,21 @@ end
 ---@param subjects table<string, fun(): number>
 ---@return table<string, number>
 function M.medians(rounds, subjects)
-  local names, all, medians = {}, {}, {}
-  for name in pairs(subjects) do
-    names[#names + 1], all[name] = name, {}
-  end
-  table.sort(names)
+  return M.by_turns(rounds, 1, function(measure) return measure(subjects) end)
+end
+
+--- Likewise, but a round calls each of them `turns` times, in turn, and has the means: what
+--- is short meets the machine's moods more alike. `within` opens what a round needs, and
+--- gives what `measure` gives for its subjects.
+---@param rounds integer
+---@param turns integer
+---@param within fun(measure: fun(subjects: table<string, fun(): number>): table<string, number>): table<string, number>
+function M.by_turns(rounds, turns, within)
+  local all, medians = {}, {}
   for round = 0, rounds do
-    for _, name in ipairs(names) do
-      collectgarbage()
-      local figure = subjects[name]()
+    local figures = within(function(subjects) return means(turns, subjects) end)
+    for name, figure in pairs(figures) do
+      all[name] = all[name] or {}
       if round > 0 then table.insert(all[name], figure) end
     end
   end

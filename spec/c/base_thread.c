@@ -70,23 +70,40 @@ static void test_a_thread_that_is_spread_is_not_bound (void) {
   CHECK(CPU_EQUAL(&before, &after));
 }
 
+static void test_a_set_of_processors (void) {
+  static CpuSet s;
+  CHECK_INT(lc_cpus_add(&s, 0) + lc_cpus_add(&s, 63) + lc_cpus_add(&s, 64), 3);
+  CHECK_INT(lc_cpus_add(&s, LC_CPUS_MOST - 1), 1);
+  CHECK_INT(lc_cpus_add(&s, 63), 0);                   /* it has that already */
+  CHECK_INT(lc_cpus_add(&s, -1) + lc_cpus_add(&s, LC_CPUS_MOST), 0);
+  CHECK(lc_cpus_has(&s, 0) && lc_cpus_has(&s, 63) && lc_cpus_has(&s, 64));
+  CHECK(lc_cpus_has(&s, LC_CPUS_MOST - 1));
+  CHECK(!lc_cpus_has(&s, 1) && !lc_cpus_has(&s, 62) && !lc_cpus_has(&s, 65));
+  CHECK(!lc_cpus_has(&s, -1) && !lc_cpus_has(&s, LC_CPUS_MOST));
+}
+
 static void go_there (void *ud) {
   cpu_set_t *all = (cpu_set_t *)ud, two;
+  CpuSet every, none;
   int cpu, first = 0, last;
+  memset(&every, -1, sizeof every);
+  memset(&none, 0, sizeof none);
   while (!CPU_ISSET(first, all)) first++;
   for (cpu = last = first; cpu < CPU_SETSIZE; cpu++)
     if (CPU_ISSET(cpu, all)) {
-      lc_thread_move(last = cpu);
+      lc_thread_leave(&every, last = cpu);
       CHECK(lc_thread_cpu() >= 0);
     }
+  lc_thread_leave(&none, -1);
   sched_getaffinity(0, sizeof two, &two);
   CHECK(CPU_EQUAL(&two, all));             /* it is bound to none of them */
   CPU_ZERO(&two);
   CPU_SET(last, &two);
   REQUIRE(sched_setaffinity(0, sizeof two, &two) == 0);
-  lc_thread_move(first == last ? first + 1 : first);   /* it may not */
-  lc_thread_move(-1);
-  lc_thread_move(1 << 20);
+  lc_thread_leave(&every, first == last ? first + 1 : first);   /* it may not */
+  lc_thread_leave(&every, -1);
+  lc_thread_leave(&every, 1 << 20);
+  lc_thread_leave(&none, first == last ? first + 1 : first);
   CHECK_INT(lc_thread_cpu(), last);
   sched_getaffinity(0, sizeof two, &two);
   CHECK(CPU_ISSET(last, &two) && CPU_COUNT(&two) == 1);
@@ -213,6 +230,7 @@ int main (void) {
   RUN(test_an_impossible_stack_is_an_errno);
   RUN(test_signals_belong_to_the_host);
   RUN(test_a_thread_that_is_spread_is_not_bound);
+  RUN(test_a_set_of_processors);
   RUN(test_a_thread_goes_where_it_may_run);
   RUN(test_a_mutex_lets_one_in);
   RUN(test_a_broadcast_wakes_all);

@@ -126,17 +126,29 @@ void lc_thread_spread (size_t n) {
   if (cpu != sched_getcpu()) thread_go(cpu, &all);
 }
 
-void lc_thread_move (int cpu) {
+/* The next one in the ring: or many would all go to the first. */
+void lc_thread_leave (const CpuSet *taken, int otherwise) {
   cpu_set_t all;
-  if (cpu >= 0 && cpu < CPU_SETSIZE && sched_getaffinity(0, sizeof all, &all) == 0
-      && CPU_ISSET(cpu, &all))
-    thread_go(cpu, &all);
+  int i, here = sched_getcpu();
+  if (here < 0 || sched_getaffinity(0, sizeof all, &all) != 0) return;
+  for (i = 1; i <= LC_CPUS_MOST; i++) {
+    int cpu = (here + i) % LC_CPUS_MOST;
+    if (CPU_ISSET(cpu, &all) && !lc_cpus_has(taken, cpu)) {
+      otherwise = cpu;
+      break;
+    }
+  }
+  if (otherwise >= 0 && otherwise < LC_CPUS_MOST && CPU_ISSET(otherwise, &all))
+    thread_go(otherwise, &all);
 }
 
 #else
 
 void lc_thread_spread (size_t n) { (void)n; }
-void lc_thread_move (int cpu) { (void)cpu; }
+void lc_thread_leave (const CpuSet *taken, int otherwise) {
+  (void)taken;
+  (void)otherwise;
+}
 
 #endif
 

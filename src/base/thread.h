@@ -82,7 +82,24 @@ int lc_thread_cpu (void);
 /* Goes to the `n`-th of the processors that it may run on (of as many, in a ring), once: it
 ** is not bound to it. */
 void lc_thread_spread (size_t n);
-/* Likewise to that one, if it may run there. */
-void lc_thread_move (int cpu);
+
+/* Processors, by their numbers; it has none from LC_CPUS_MOST on, and none below 0. */
+#define LC_CPUS_MOST 1024
+typedef struct CpuSet { uint64_t bits[LC_CPUS_MOST / 64]; } CpuSet;
+
+static inline int lc_cpus_has (const CpuSet *s, int cpu) {
+  return cpu >= 0 && cpu < LC_CPUS_MOST && (s->bits[cpu / 64] >> cpu % 64 & 1) != 0;
+}
+
+/* How many it has more now. */
+static inline int lc_cpus_add (CpuSet *s, int cpu) {
+  if (cpu < 0 || cpu >= LC_CPUS_MOST || lc_cpus_has(s, cpu)) return 0;
+  s->bits[cpu / 64] |= (uint64_t)1 << cpu % 64;
+  return 1;
+}
+
+/* Likewise to one that is not in `taken`; if it may run on no such one, to `otherwise`; if
+** not there either, nowhere. */
+void lc_thread_leave (const CpuSet *taken, int otherwise);
 
 #endif

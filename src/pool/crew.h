@@ -156,8 +156,8 @@ struct Pool {
   int nmine;                  /* tasks on all `mine` lists */
   PoolWorker *idle;
   int nidle, nsent;           /* workers on that list; those that are `sent` */
-  uint64_t moved;             /* when a worker last went to the reader's processor, in
-                              ** lc_now's time */
+  uint64_t moved;             /* when a worker last went to another processor (room.h),
+                              ** in lc_now's time */
   int stopping;               /* no task is taken or queued any more */
   Paces paces;
   size_t pending;             /* tasks of futures that have not ended */
@@ -183,6 +183,11 @@ int lc_crew_is_lost (PoolWorker *pw);
 /* Whether a thread is in it; lock held. */
 static inline int lc_crew_runs (const PoolWorker *pw) {
   return !pw->pool->stepped || pw->stepping;
+}
+
+/* Whether all processors have a worker that is not idle; lock held. */
+static inline int lc_crew_is_full (const Pool *p) {
+  return p->nworkers - p->nidle >= p->cpus;
 }
 
 /* This thread owns it from here on; 0: another one is in it. Lock held. */

@@ -3,13 +3,11 @@
 #include "../base/clock.h"
 #include "../run/state.h"
 #include "../run/timer.h"
+#include "room.h"
 #include "stop.h"
 
 /* Every so often a worker takes from the queue first. */
 #define LOOKS_FAIR 61
-/* Likewise, it looks whether it is crowded; and goes elsewhere no more often than that. */
-#define LOOKS_ROOM 8
-#define ROOM_NS 500000u
 
 /* --- stopping ------------------------------------------------------------ */
 
@@ -130,11 +128,6 @@ static void sched_unlock (Pool *p, PoolWorker *sent) {
   if (sent != NULL) lc_unpark(&sent->w.parker);
 }
 
-/* Whether all processors have a worker that is not idle; lock held. */
-static int sched_is_full (const Pool *p) {
-  return p->nworkers - p->nidle >= p->cpus;
-}
-
 /* Takes an idle worker off the list, to be woken: the nearer of the last two that are not
 ** busy; lock held. */
 static PoolWorker *sched_send (Pool *p) {
@@ -152,7 +145,7 @@ static PoolWorker *sched_send (Pool *p) {
 
 /* Likewise, if somebody is needed for a task that was queued. */
 static PoolWorker *sched_send_for_one (Pool *p) {
-  return p->nsent > 0 && sched_is_full(p) ? NULL : sched_send(p);
+  return p->nsent > 0 && lc_crew_is_full(p) ? NULL : sched_send(p);
 }
 
 /* `pw` looks now, or will not. Likewise, if it was the last on its way and there is more
@@ -198,36 +191,10 @@ static int sched_is_in_the_way (const Pool *p, const PoolWorker *pw) {
          && lc_parker_is_due_here(&p->home->parker);
 }
 
-/* Whether another worker that is not idle ran there lately; lock held. */
-static int sched_shares (Pool *p, PoolWorker *pw, int cpu) {
-  int i;
-  for (i = 0; i < p->nworkers; i++) {
-    PoolWorker *other = p->workers[i];
-    if (other != NULL && other != pw && !other->idle && other->cpu == cpu) return 1;
-  }
-  return 0;
-}
-
-/* The reader's processor, if that is where a worker that shares its own should go; else -1.
-** Lock held. */
-static int sched_roomier (Pool *p, PoolWorker *pw) {
-  int cpu;
-  uint64_t now;
-  if (pw->looks % LOOKS_ROOM != 0) return -1;
-  pw->cpu = lc_thread_cpu();
-  if (p->stepped || p->inlined || !sched_is_full(p)) return -1;
-  cpu = lc_parker_cpu(&p->home->parker);
-  if (cpu < 0 || cpu == pw->cpu || sched_shares(p, pw, cpu)
-      || !sched_shares(p, pw, pw->cpu)) return -1;
-  now = lc_now();
-  if (now - p->moved < ROOM_NS) return -1;
-  p->moved = now;
-  return cpu;
-}
-
 int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   PoolWorker *next;
-  int decided, cpu = -1;
+  int decided, leaves = 0;
+  Room room;
   *t = NULL;
   if (pw->w.fibers.ntimers > 0) lc_timer_expire(&pw->w.fibers, lc_now());
   if (atomic_load_explicit(&pw->sweep, memory_order_seq_cst)) {
@@ -244,7 +211,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   decided = p->stopping || pw->abandoned;
   if (!decided) decided = (*t = sched_pick(p, pw)) != NULL;
   next = sched_arrive(p, pw);
-  if (*t != NULL) cpu = sched_roomier(p, pw);
+  if (*t != NULL) leaves = lc_room_look(p, pw, &room);
   if (!decided) {
     pw->cpu = lc_thread_cpu();
     atomic_store_explicit(&pw->asleep, 0, memory_order_relaxed);
@@ -254,7 +221,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
     p->nidle++;
   }
   sched_unlock(p, next);
-  if (cpu >= 0) lc_thread_move(cpu);
+  if (leaves) lc_room_leave(&room);
   return decided;
 }
 

@@ -28,8 +28,7 @@
 ** Who gives way. Workers and their reader are more than two processors have, and Linux
 ** lets who runs go on for 3 ms. So a worker between two tasks gives the processor away
 ** once, if the reader waits for it and has been woken by somebody elsewhere.
-** And a reader that waits on a processor of its own does not sleep at first, so the system
-** brings nobody there, though workers share another one: one of them goes itself.
+** Where threads share a processor though there is room, one of them goes: see room.h.
 **
 ** Lock order: streams_lock, then a stream's lock, then pool.lock. No Lua, no
 ** user code under any of them.

@@ -1,0 +1,173 @@
+/* Which worker leaves its processor, without threads: everybody is where the test says. */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+#include "check.h"
+
+#include <sched.h>
+
+#include "base/clock.h"
+#include "pool/room.h"
+
+enum { WORKERS = 4, OTHER = 1000, THIRD = 1001 };   /* processors that nobody has here */
+
+/* A pool, and a worker of it that has just looked for a task. */
+typedef struct Crowd {
+  Pool pool;
+  Home home;
+  PoolWorker worker[WORKERS], *workers[WORKERS];
+  int here;
+  Room room;
+} Crowd;
+
+static Crowd crowd;            /* too large for a stack */
+
+/* All but the first worker are idle; the reader runs; there are `cpus` processors. */
+static void crowd_open (int cpus) {
+  Crowd *c = &crowd;
+  int i;
+  cpu_set_t one;
+  memset(c, 0, sizeof *c);
+  REQUIRE(lc_parker_init(&c->home.parker) == 0);
+  c->here = lc_thread_cpu();
+  CPU_ZERO(&one);
+  CPU_SET(c->here, &one);
+  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+  c->pool.home = &c->home;
+  c->pool.cpus = cpus;
+  c->pool.nworkers = WORKERS;
+  c->pool.nidle = WORKERS - 1;
+  c->pool.workers = c->workers;
+  for (i = 0; i < WORKERS; i++) {
+    c->workers[i] = &c->worker[i];
+    c->worker[i].pool = &c->pool;
+    c->worker[i].idle = i > 0;
+    c->worker[i].cpu = c->here;
+  }
+}
+
+static void crowd_close (void) { lc_parker_free(&crowd.home.parker); }
+
+static void crowd_works (int i, int cpu) {
+  crowd.worker[i].idle = 0;
+  crowd.worker[i].cpu = cpu;
+  crowd.pool.nidle--;
+}
+
+static void crowd_reader_waits (int cpu) {
+  atomic_store(&crowd.home.parker.owner_cpu, cpu);
+}
+
+static int crowd_leaves (void) {
+  return lc_room_look(&crowd.pool, &crowd.worker[0], &crowd.room);
+}
+
+static void test_who_is_alone_stays (void) {
+  crowd_open(8);
+  CHECK(!crowd_leaves());
+  crowd_works(1, OTHER);
+  crowd_reader_waits(OTHER);
+  CHECK(!crowd_leaves());
+  crowd_close();
+}
+
+static void test_who_shares_with_a_worker_leaves (void) {
+  crowd_open(8);
+  crowd_works(1, crowd.here);
+  crowd_works(2, OTHER);
+  CHECK(crowd_leaves());
+  CHECK(lc_cpus_has(&crowd.room.taken, crowd.here));
+  CHECK(lc_cpus_has(&crowd.room.taken, OTHER));
+  CHECK(!lc_cpus_has(&crowd.room.taken, THIRD));
+  CHECK_INT(crowd.room.otherwise, -1);
+  crowd_close();
+}
+
+static void test_who_shares_with_the_reader_leaves (void) {
+  crowd_open(2);
+  crowd_reader_waits(crowd.here);
+  CHECK(crowd_leaves());
+  CHECK(lc_cpus_has(&crowd.room.taken, crowd.here));
+  CHECK_INT(crowd.room.otherwise, -1);
+  crowd_close();
+}
+
+static void test_nobody_leaves_where_all_is_taken (void) {
+  crowd_open(2);
+  crowd_works(1, OTHER);
+  crowd_reader_waits(crowd.here);
+  CHECK(!crowd_leaves());
+  crowd_works(2, crowd.here);
+  CHECK(!crowd_leaves());
+  crowd_close();
+}
+
+static void test_where_the_reader_waits_alone_is_room (void) {
+  crowd_open(2);
+  crowd_works(1, crowd.here);
+  crowd_reader_waits(OTHER);
+  CHECK(crowd_leaves());
+  CHECK_INT(crowd.room.otherwise, OTHER);
+  crowd_close();
+}
+
+static void test_where_he_waits_with_a_worker_is_none (void) {
+  crowd_open(2);
+  crowd_works(1, crowd.here);
+  crowd_works(2, OTHER);
+  crowd_reader_waits(OTHER);
+  CHECK(!crowd_leaves());
+  crowd_close();
+}
+
+/* The system brings others there: the processors have not all work. */
+static void test_nor_where_workers_are_few (void) {
+  crowd_open(3);
+  crowd_works(1, crowd.here);
+  crowd_reader_waits(OTHER);
+  CHECK(crowd_leaves());
+  CHECK_INT(crowd.room.otherwise, -1);
+  CHECK(lc_cpus_has(&crowd.room.taken, OTHER));
+  crowd_close();
+}
+
+static void test_it_is_rare (void) {
+  uint64_t begun;
+  int leaves;
+  crowd_open(8);
+  crowd_works(1, crowd.here);
+  crowd.worker[0].looks = 1;
+  CHECK(!crowd_leaves());                   /* not at each look */
+  crowd.worker[0].looks = 0;
+  CHECK(crowd_leaves());
+  do {                                      /* somebody has just left: */
+    begun = crowd.pool.moved = lc_now();
+    leaves = crowd_leaves();
+  } while (lc_now() - begun > 100000);      /* ...unless this took long itself */
+  CHECK(!leaves);
+  crowd_close();
+}
+
+static void test_who_has_no_thread_of_its_own_stays (void) {
+  crowd_open(8);
+  crowd_works(1, crowd.here);
+  crowd.pool.inlined = 1;
+  CHECK(!crowd_leaves());
+  crowd.pool.inlined = 0;
+  crowd.pool.stepped = 1;
+  CHECK(!crowd_leaves());
+  crowd_close();
+}
+
+int main (void) {
+  RUN(test_who_is_alone_stays);
+  RUN(test_who_shares_with_a_worker_leaves);
+  RUN(test_who_shares_with_the_reader_leaves);
+  RUN(test_nobody_leaves_where_all_is_taken);
+  RUN(test_where_the_reader_waits_alone_is_room);
+  RUN(test_where_he_waits_with_a_worker_is_none);
+  RUN(test_nor_where_workers_are_few);
+  RUN(test_it_is_rare);
+  RUN(test_who_has_no_thread_of_its_own_stays);
+  return check_end();
+}

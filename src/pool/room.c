@@ -1,0 +1,46 @@
+#include "room.h"
+
+#include <string.h>
+
+#include "../base/clock.h"
+
+/* Every so many looks for a task; and it goes no more often than that. */
+#define LOOKS_ROOM 8
+#define ROOM_NS 500000u
+
+/* Adds where the workers are that are not idle, but for `pw`; how many places that is. */
+static int room_of_others (const Pool *p, const PoolWorker *pw, CpuSet *taken) {
+  int i, n = 0;
+  for (i = 0; i < p->nworkers; i++) {
+    const PoolWorker *other = p->workers[i];
+    if (other != NULL && other != pw && !other->idle)
+      n += lc_cpus_add(taken, other->cpu);
+  }
+  return n;
+}
+
+/* The reader's processor is known while it waits there without sleeping: a worker that
+** shares its own with another one may go there. */
+int lc_room_look (Pool *p, PoolWorker *pw, Room *room) {
+  int n, shares, reader = lc_parker_cpu(&p->home->parker);
+  uint64_t now;
+  if (pw->looks % LOOKS_ROOM != 0 || p->inlined || p->stepped) return 0;
+  pw->cpu = lc_thread_cpu();
+  memset(&room->taken, 0, sizeof room->taken);
+  n = room_of_others(p, pw, &room->taken);
+  shares = lc_cpus_has(&room->taken, pw->cpu);
+  if (!shares && (reader < 0 || reader != pw->cpu)) return 0;
+  room->otherwise = -1;
+  if (shares && lc_crew_is_full(p) && !lc_cpus_has(&room->taken, reader))
+    room->otherwise = reader;
+  n += lc_cpus_add(&room->taken, reader) + lc_cpus_add(&room->taken, pw->cpu);
+  if (room->otherwise < 0 && n >= p->cpus) return 0;
+  now = lc_now();
+  if (now - p->moved < ROOM_NS) return 0;
+  p->moved = now;
+  return 1;
+}
+
+void lc_room_leave (const Room *room) {
+  lc_thread_leave(&room->taken, room->otherwise);
+}

@@ -1,0 +1,24 @@
+/*
+** room.h: threads of one pool that share a processor while another one has none of them.
+** Linux leaves those together that take turns (what ran just now stays where its cache
+** is): for 30 ms and more, if none of them sleeps. And it brings nobody to a reader that
+** waits on a processor of its own without sleeping. So every so often a worker looks
+** where the others are, and goes where there is room. Stands on crew.
+*/
+#ifndef lc_room_h
+#define lc_room_h
+
+#include "crew.h"
+
+typedef struct Room {
+  CpuSet taken;               /* not to be gone to... */
+  int otherwise;              /* ...but for this one, if there is no other; or < 0 */
+} Room;
+
+/* Whether `pw`, which has a task to run, is to leave first; then *room says for where.
+** The pool's lock is held. Owner thread, both. */
+int lc_room_look (Pool *p, PoolWorker *pw, Room *room);
+/* Without the lock. */
+void lc_room_leave (const Room *room);
+
+#endif
