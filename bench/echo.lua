@@ -69,7 +69,7 @@ return function(lib)
   local there, cjson = pcall(require, "cjson")
   if not there then lib.skip("luv with cjson", "lua-cjson is not installed") end
   local function ask(what, value, goal, plain)
-    local t = lib.medians(5, {
+    local t = lib.medians(15, {
       ours = function() return lib.time(TIMES, pooled, pool, value) end,
       copied = not plain and function() return lib.time(TIMES, copied, value) end or nil,
       luv = uv and there and function() return lib.time(TIMES, luv, uv, cjson, value) end or nil,
