@@ -64,7 +64,7 @@ static void test_few_results_leave_a_batch_of_many_alone (void) {
   out = keeper_round(&k, few);
   CHECK(out != many);
   lc_batch_free(out);
-  out = lc_answer_batch(&k.kit, &k.mem, 3);      /* and the next few neither */
+  out = lc_answer_batch(&k.kit, &k.mem, 2);      /* and the next few neither */
   CHECK(out == few);
   lc_batch_free(out);
   out = lc_answer_batch(&k.kit, &k.mem, 96);
@@ -73,13 +73,33 @@ static void test_few_results_leave_a_batch_of_many_alone (void) {
   keeper_close(&k);
 }
 
-static void test_not_more_are_kept_than_two (void) {
+/* Maps of 2, 96 and 38 items, as they come to a worker. */
+static void test_the_last_of_a_map_leaves_one_for_the_next_map (void) {
+  static const size_t sizes[] = { 2, 96, 38 };
+  Keeper k;
+  Batch *many = NULL;
+  int i;
+  keeper_open(&k);
+  for (i = 0; i < 12; i++) {
+    Batch *in = keeper_in(&k, sizes[i % 3]), *out;
+    REQUIRE(in != NULL);
+    out = keeper_round(&k, in);
+    if (sizes[i % 3] == 96) {
+      CHECK(many == NULL || i < 6 || out == many);
+      many = in;
+    }
+    lc_batch_free(out);
+  }
+  keeper_close(&k);
+}
+
+static void test_not_more_are_kept_than_three (void) {
   Keeper k;
   int i, kept = 0;
   keeper_open(&k);
   for (i = 0; i < 5; i++) lc_answer_spare(&k.kit, keeper_in(&k, 10));
   for (i = 0; i < LC_SPARES; i++) kept += k.kit.spare[i] != NULL;
-  CHECK_INT(kept, 2);
+  CHECK_INT(kept, 3);
   keeper_close(&k);            /* the others are freed */
 }
 
@@ -113,7 +133,8 @@ static void test_without_memory_few_results_take_what_there_is (void) {
 int main (void) {
   RUN(test_results_go_where_the_items_before_were);
   RUN(test_few_results_leave_a_batch_of_many_alone);
-  RUN(test_not_more_are_kept_than_two);
+  RUN(test_the_last_of_a_map_leaves_one_for_the_next_map);
+  RUN(test_not_more_are_kept_than_three);
   RUN(test_without_memory_few_results_take_what_there_is);
   return check_end();
 }

@@ -26,8 +26,9 @@ static int answer_suits (const Batch *a, const Batch *b, size_t n) {
 
 /*
 ** Memory that another thread had last is slow to write (each line of it comes from
-** there), and all that a spare had in its last round was here. So a batch of one or two
-** items, as a map begins with, is not to leave a cold one to the large ones that follow.
+** there), and all that a spare had in its last round was here. So there are several: a
+** batch of one or two items, as a map begins with, is not to leave a cold one to the large
+** ones that follow, nor is the last of a map to the next map.
 */
 static Batch *answer_take (RunKit *kit, Mem *mem, size_t n) {
   int i, best = LC_SPARES, room = 0;
@@ -40,7 +41,7 @@ static Batch *answer_take (RunKit *kit, Mem *mem, size_t n) {
       best = i;
     }
   }
-  if (b == NULL || (room && answer_is_for_more(b, n))) {
+  if (b == NULL || (room && (b->used < n || answer_is_for_more(b, n)))) {
     Batch *another = lc_batch_new(mem);
     if (another != NULL || b == NULL) return another;
   }

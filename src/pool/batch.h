@@ -78,7 +78,7 @@ struct Batch {
   uint64_t ran;       /* ...and how many tasks that was */
 };
 
-/* A buffer larger than this is not kept for the next round. A worker keeps two,
+/* A buffer larger than this is not kept for the next round. A worker keeps three,
 ** a stream a few: what a large value has used, the next one finds in place. */
 #define LC_BATCH_KEEP ((size_t)2 * 1024 * 1024)
 

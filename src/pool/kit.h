@@ -15,8 +15,9 @@
 
 typedef struct Run Run;
 
-/* Batches that a worker keeps: one for few results, and one for many. */
-#define LC_SPARES 2
+/* Batches that a worker keeps: for the few items that a map begins with, for those that
+** it ends with, and for the many between. */
+#define LC_SPARES 3
 
 /* What a worker keeps for running batches. Owner thread only; zeros, but for
 ** `w`. */
