@@ -734,6 +734,55 @@ static void test_a_deadline_ends_a_wait_and_loses_nothing (void) {
   fake_close(&f);
 }
 
+/* Its one item waits for a worker, that is not there, and has answered (`runs`). */
+static void watched (Fake *f, Reader *r, int watches, long items, int runs) {
+  Batch *b;
+  REQUIRE(fake_open(f, FAKE_WHOLE, 0));
+  f->link.watches = watches;
+  REQUIRE(reader_open(r, f, 0, 2, items));
+  CHECK(!reader_next(r, 0));
+  if (!runs) return;
+  REQUIRE((b = fake_take(f, 0)) != NULL);
+  fake_run(f, b);
+}
+
+static void unwatched (Fake *f, Reader *r) {
+  reader_close(r);
+  fake_close(f);
+}
+
+static void test_the_last_results_are_watched_for (void) {
+  Fake f;
+  Reader r;
+  watched(&f, &r, 1, 1, 1);
+  CHECK(lc_stream_watch(r.s));
+  CHECK(reader_next(&r, LC_NEVER));
+  unwatched(&f, &r);
+}
+
+static void test_a_watch_in_vain_ends (void) {
+  Fake f;
+  Reader r;
+  watched(&f, &r, 1, 1, 0);
+  CHECK(!lc_stream_watch(r.s));
+  unwatched(&f, &r);
+}
+
+static void test_no_others_are_watched_for (void) {
+  Fake f;
+  Reader r;
+  watched(&f, &r, 0, 1, 1);                /* its own processor is all there is */
+  CHECK(!lc_stream_watch(r.s));
+  unwatched(&f, &r);
+  watched(&f, &r, 1, -1, 1);               /* the source has more */
+  CHECK(!lc_stream_watch(r.s));
+  unwatched(&f, &r);
+  watched(&f, &r, 1, 1, 1);
+  r.s->task_ns = 1e6;                      /* they come late */
+  CHECK(!lc_stream_watch(r.s));
+  unwatched(&f, &r);
+}
+
 /* A reader with hurried deadlines gets everything all the same. */
 static void test_deadlines_race_with_deliveries (void) {
   Fake f;
@@ -958,6 +1007,9 @@ int main (void) {
   RUN(test_single_items_do_not_hide_a_batch);
   RUN(test_a_batch_has_the_size_that_was_asked_for);
   RUN(test_a_deadline_ends_a_wait_and_loses_nothing);
+  RUN(test_the_last_results_are_watched_for);
+  RUN(test_a_watch_in_vain_ends);
+  RUN(test_no_others_are_watched_for);
   RUN(test_deadlines_race_with_deliveries);
   RUN(test_a_failed_item_keeps_its_place);
   RUN(test_close_while_deliveries_come_in);

@@ -77,6 +77,15 @@ void lc_thread_unblock (SignalMask *before);
 void lc_thread_block (const SignalMask *before);
 /* Gives the processor away for a moment. */
 void lc_thread_yield (void);
+/* Between two looks at what another processor is about to write: spares what the two
+** share. */
+static inline void lc_thread_pause (void) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+  __asm__ volatile ("yield");
+#endif
+}
 /* The number of the processor that it runs on now; -1 where the system does not tell. */
 int lc_thread_cpu (void);
 /* Goes to the `n`-th of the processors that it may run on (of as many, in a ring), once: it

@@ -143,6 +143,7 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   link.run = pool_run_batch;
   link.stop = pool_stop_tasks;
   link.fetch = p->inlined || options->single ? NULL : pool_fetch;
+  link.watches = !p->inlined && home->worker == NULL && home->spin_ns > 0;
   link.workers = p->nworkers;
   link.busy = pool_busy(p);
   s = lc_stream_new(p->mem, &link, options);

@@ -8,6 +8,8 @@
 ** twice that, and so on, up to FETCH_MOST. */
 #define FETCH_FIRST_NS 1000000u
 #define FETCH_MOST_NS 50000000u
+/* A consumer watches no longer than this, and for nothing that takes longer. */
+#define WATCH_NS 16000
 
 /* --- birth and death ---------------------------------------------------- */
 
@@ -234,6 +236,19 @@ StreamStep lc_stream_step (Stream *s, int pulled) {
   }
   lc_supply_flush(s);
   return stream_starve(s);
+}
+
+/* Relaxed: lc_stream_step looks under the lock. */
+int lc_stream_watch (Stream *s) {
+  uint64_t until;
+  if (!s->link.watches || !s->exhausted) return 0;
+  if (s->task_ns * (double)s->size > WATCH_NS) return 0;
+  until = lc_now() + WATCH_NS;
+  do {
+    if (atomic_load_explicit(&s->news, memory_order_relaxed)) return 1;
+    lc_thread_pause();
+  } while (lc_now() < until);
+  return 0;
 }
 
 int lc_stream_listen (Stream *s, Waiter *w) {
