@@ -121,7 +121,7 @@ int lc_answer_flush (Run *r) {
 static Entry *answer_add (Run *r, size_t record, EntryKind kind) {
   Entry *e = lc_batch_put(r->out, r->in->entries[r->at].index, kind, 1);
   e->at = record;
-  e->worker = (short)r->kit->w->id;
+  e->worker = (unsigned)r->kit->w->id;
   e->attempt = r->attempt;
   r->out->ran++;
   r->kit->ran++;

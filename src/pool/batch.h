@@ -10,6 +10,7 @@
 ** A record that is one number, boolean or nil is not in the message: it lies in
 ** its entry (`form`), where writing and reading it cost next to nothing. That is
 ** what arguments and results of tiny tasks mostly are. lc_entry_push reads both.
+** Entries are what goes from one processor to the other most: so they are small.
 */
 #ifndef lc_batch_h
 #define lc_batch_h
@@ -40,20 +41,24 @@ typedef enum EntryForm {
 } EntryForm;
 
 struct Entry {
-  uint64_t index;     /* place in the source, from 1 */
+  union {
+    uint64_t index;   /* place in the source, from 1 */
+    Batch *batch;     /* the reader's, while it waits for its turn */
+  };
   union {
     size_t at;        /* FORM_RECORD: its place in the message */
     lua_Integer integer;
     lua_Number number;
   };
-  Call *call;         /* ENTRY_ITEM: what to call, which the stream or the batch
+  union {
+    Call *call;       /* ENTRY_ITEM: what to call, which the stream or the batch
                       ** holds; NULL: the first value of its record */
-  Entry *next;        /* the reader's, for putting results in order */
-  Batch *batch;       /* likewise */
-  unsigned char kind;
-  unsigned char last; /* nothing more comes under this index */
-  unsigned char form;
-  short worker;       /* who made it; 0 for nobody */
+    Entry *next;      /* the reader's, while it waits for its turn */
+  };
+  unsigned kind : 4;
+  unsigned form : 3;
+  unsigned last : 1;  /* nothing more comes under this index */
+  unsigned worker : 16;   /* who made it; 0 for nobody */
   int attempt;        /* a failure: of which attempt, from 1; 0: it had none. An
                       ** item: how many attempts at it were lost */
 };
@@ -117,8 +122,8 @@ static inline Entry *lc_batch_put (Batch *b, uint64_t index, EntryKind kind,
   e->index = index;
   e->at = b->msg.len;
   e->call = NULL;
-  e->kind = (unsigned char)kind;
-  e->last = (unsigned char)last;
+  e->kind = kind;
+  e->last = last != 0;
   e->form = FORM_RECORD;
   e->worker = 0;
   e->attempt = 0;
@@ -146,7 +151,7 @@ static inline EntryForm lc_entry_form (lua_State *L, int idx) {
 /* The value at `idx`, which has that form, goes into `e`. */
 static inline void lc_entry_set (lua_State *L, Entry *e, EntryForm form,
                                  int idx) {
-  e->form = (unsigned char)form;
+  e->form = form;
   if (form == FORM_INTEGER) e->integer = lua_tointegerx(L, idx, NULL);
   else if (form == FORM_FLOAT) e->number = lua_tonumberx(L, idx, NULL);
 }

@@ -78,7 +78,7 @@ static int stop_lose (Run *r, size_t first, size_t end) {
   }
   for (i = first; i < end; i++) {
     Entry *e = lc_batch_put(b, r->in->entries[i].index, ENTRY_LOST, 1);
-    e->worker = (short)r->kit->w->id;
+    e->worker = (unsigned)r->kit->w->id;
   }
   r->kit->lost += end - first;
   lc_offer_deliver(r, b);

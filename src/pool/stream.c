@@ -134,6 +134,7 @@ Entry *lc_stream_take (Stream *s, Batch **from) {
     s->taken = slot->first;
     slot->first = s->taken->next;
     s->from = s->taken->batch;
+    s->taken->index = lc_turn(s);       /* in the place of `batch` */
   }
   else {
     s->from = (Batch *)s->ready;

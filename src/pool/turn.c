@@ -50,16 +50,15 @@ void lc_turn_pass (Stream *s) {
 
 /* Never less than for two blocks: a turn may be ahead of what is pulled. */
 int lc_turn_widen (Stream *s, size_t n) {
-  size_t need = (size_t)(s->pulled + 1 - lc_turn_lowest(s)) + n, size = 64, i;
+  uint64_t lowest = lc_turn_lowest(s), i;
+  size_t need = (size_t)(s->pulled + 1 - lowest) + n, size = 64;
   StreamSlot *slots;
   if (s->slots != NULL && need <= s->mask + 1) return 1;
   while (size < need) size *= 2;
   slots = (StreamSlot *)lc_mem_zalloc(s->mem, size * sizeof(StreamSlot));
   if (slots == NULL) return 0;
-  for (i = 0; s->slots != NULL && i <= s->mask; i++) {
-    Entry *e = s->slots[i].first;
-    if (e != NULL) slots[e->index & (size - 1)] = s->slots[i];
-  }
+  for (i = lowest; s->slots != NULL && i <= s->pulled; i++)
+    slots[i & (size - 1)] = s->slots[i & s->mask];
   lc_turn_free(s);
   s->slots = slots;
   s->mask = size - 1;

@@ -66,7 +66,7 @@ static int yield_now (lua_State *L, Run *r) {
   }
   e = lc_batch_put(out, r->in->entries[r->at].index, ENTRY_VALUES, 0);
   e->at = record;
-  e->worker = (short)r->kit->w->id;
+  e->worker = (unsigned)r->kit->w->id;
   r->yielded = 1;
   r->refused = NULL;
   lc_answer_flush(r);
