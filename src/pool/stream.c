@@ -6,7 +6,7 @@
 
 /* A consumer that has had nothing for so long fetches what is ready; then after
 ** twice that, and so on, up to FETCH_MOST. */
-#define FETCH_FIRST_NS 1000000u
+#define FETCH_FIRST_NS 500000u
 #define FETCH_MOST_NS 50000000u
 /* A consumer watches no longer than this, and for nothing that takes longer. */
 #define WATCH_NS 16000
