@@ -22,10 +22,11 @@ static int room_of_others (const Pool *p, const PoolWorker *pw, CpuSet *taken) {
 /* The reader's processor is known while it waits there without sleeping: a worker that
 ** shares its own with another one may go there. */
 int lc_room_look (Pool *p, PoolWorker *pw, Room *room) {
-  int n, shares, reader = lc_parker_cpu(&p->home->parker);
+  int n, shares, reader;
   uint64_t now;
-  if (pw->looks % LOOKS_ROOM != 0 || p->inlined || p->stepped) return 0;
   pw->cpu = lc_thread_cpu();
+  if (pw->looks % LOOKS_ROOM != 0 || p->inlined || p->stepped) return 0;
+  reader = lc_parker_cpu(&p->home->parker);
   memset(&room->taken, 0, sizeof room->taken);
   n = room_of_others(p, pw, &room->taken);
   shares = lc_cpus_has(&room->taken, pw->cpu);
