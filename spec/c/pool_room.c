@@ -1,22 +1,16 @@
 /* Which worker leaves its processor, without threads: everybody is where the test says. */
-#if !defined(_GNU_SOURCE)
-#define _GNU_SOURCE
-#endif
 #include "check.h"
-
-#include <sched.h>
 
 #include "base/clock.h"
 #include "pool/room.h"
 
-enum { WORKERS = 4, OTHER = 1000, THIRD = 1001 };   /* processors that nobody has here */
+enum { WORKERS = 4, HERE = 3, OTHER = 5, THIRD = 7 };      /* the last three: processors */
 
 /* A pool, and a worker of it that has just looked for a task. */
 typedef struct Crowd {
   Pool pool;
   Home home;
   PoolWorker worker[WORKERS], *workers[WORKERS];
-  int here;
   Room room;
 } Crowd;
 
@@ -26,13 +20,8 @@ static Crowd crowd;            /* too large for a stack */
 static void crowd_open (int cpus) {
   Crowd *c = &crowd;
   int i;
-  cpu_set_t one;
   memset(c, 0, sizeof *c);
   REQUIRE(lc_parker_init(&c->home.parker) == 0);
-  c->here = lc_thread_cpu();
-  CPU_ZERO(&one);
-  CPU_SET(c->here, &one);
-  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
   c->pool.home = &c->home;
   c->pool.cpus = cpus;
   c->pool.nworkers = WORKERS;
@@ -42,7 +31,7 @@ static void crowd_open (int cpus) {
     c->workers[i] = &c->worker[i];
     c->worker[i].pool = &c->pool;
     c->worker[i].idle = i > 0;
-    c->worker[i].cpu = c->here;
+    c->worker[i].cpu = HERE;
   }
 }
 
@@ -73,10 +62,10 @@ static void test_who_is_alone_stays (void) {
 
 static void test_who_shares_with_a_worker_leaves (void) {
   crowd_open(8);
-  crowd_works(1, crowd.here);
+  crowd_works(1, HERE);
   crowd_works(2, OTHER);
   CHECK(crowd_leaves());
-  CHECK(lc_cpus_has(&crowd.room.taken, crowd.here));
+  CHECK(lc_cpus_has(&crowd.room.taken, HERE));
   CHECK(lc_cpus_has(&crowd.room.taken, OTHER));
   CHECK(!lc_cpus_has(&crowd.room.taken, THIRD));
   CHECK_INT(crowd.room.otherwise, -1);
@@ -85,9 +74,9 @@ static void test_who_shares_with_a_worker_leaves (void) {
 
 static void test_who_shares_with_the_reader_leaves (void) {
   crowd_open(2);
-  crowd_reader_waits(crowd.here);
+  crowd_reader_waits(HERE);
   CHECK(crowd_leaves());
-  CHECK(lc_cpus_has(&crowd.room.taken, crowd.here));
+  CHECK(lc_cpus_has(&crowd.room.taken, HERE));
   CHECK_INT(crowd.room.otherwise, -1);
   crowd_close();
 }
@@ -95,16 +84,16 @@ static void test_who_shares_with_the_reader_leaves (void) {
 static void test_nobody_leaves_where_all_is_taken (void) {
   crowd_open(2);
   crowd_works(1, OTHER);
-  crowd_reader_waits(crowd.here);
+  crowd_reader_waits(HERE);
   CHECK(!crowd_leaves());
-  crowd_works(2, crowd.here);
+  crowd_works(2, HERE);
   CHECK(!crowd_leaves());
   crowd_close();
 }
 
 static void test_where_the_reader_waits_alone_is_room (void) {
   crowd_open(2);
-  crowd_works(1, crowd.here);
+  crowd_works(1, HERE);
   crowd_reader_waits(OTHER);
   CHECK(crowd_leaves());
   CHECK_INT(crowd.room.otherwise, OTHER);
@@ -113,7 +102,7 @@ static void test_where_the_reader_waits_alone_is_room (void) {
 
 static void test_where_he_waits_with_a_worker_is_none (void) {
   crowd_open(2);
-  crowd_works(1, crowd.here);
+  crowd_works(1, HERE);
   crowd_works(2, OTHER);
   crowd_reader_waits(OTHER);
   CHECK(!crowd_leaves());
@@ -123,7 +112,7 @@ static void test_where_he_waits_with_a_worker_is_none (void) {
 /* The system brings others there: the processors have not all work. */
 static void test_nor_where_workers_are_few (void) {
   crowd_open(3);
-  crowd_works(1, crowd.here);
+  crowd_works(1, HERE);
   crowd_reader_waits(OTHER);
   CHECK(crowd_leaves());
   CHECK_INT(crowd.room.otherwise, -1);
@@ -135,7 +124,7 @@ static void test_it_is_rare (void) {
   uint64_t begun;
   int leaves;
   crowd_open(8);
-  crowd_works(1, crowd.here);
+  crowd_works(1, HERE);
   crowd.worker[0].looks = 1;
   CHECK(!crowd_leaves());                   /* not at each look */
   crowd.worker[0].looks = 0;
@@ -150,7 +139,7 @@ static void test_it_is_rare (void) {
 
 static void test_who_has_no_thread_of_its_own_stays (void) {
   crowd_open(8);
-  crowd_works(1, crowd.here);
+  crowd_works(1, HERE);
   crowd.pool.inlined = 1;
   CHECK(!crowd_leaves());
   crowd.pool.inlined = 0;

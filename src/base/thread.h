@@ -107,8 +107,8 @@ static inline int lc_cpus_add (CpuSet *s, int cpu) {
   return 1;
 }
 
-/* Likewise to one that is not in `taken`; if it may run on no such one, to `otherwise`; if
-** not there either, nowhere. */
+/* Goes to one that is not in `taken`, once: it is not bound to it. If it may run on no
+** such one, it goes to `otherwise`; if not there either, nowhere. */
 void lc_thread_leave (const CpuSet *taken, int otherwise);
 
 #endif

@@ -24,7 +24,6 @@ static int room_of_others (const Pool *p, const PoolWorker *pw, CpuSet *taken) {
 int lc_room_look (Pool *p, PoolWorker *pw, Room *room) {
   int n, shares, reader;
   uint64_t now;
-  pw->cpu = lc_thread_cpu();
   if (pw->looks % LOOKS_ROOM != 0 || p->inlined || p->stepped) return 0;
   reader = lc_parker_cpu(&p->home->parker);
   memset(&room->taken, 0, sizeof room->taken);

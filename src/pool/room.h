@@ -15,7 +15,7 @@ typedef struct Room {
   int otherwise;              /* ...but for this one, if there is no other; or < 0 */
 } Room;
 
-/* Whether `pw`, which has a task to run, is to leave first; then *room says for where.
+/* Whether `pw`, which has a task and runs on `pw->cpu`, is to leave; then *room says for where.
 ** The pool's lock is held. Owner thread, both. */
 int lc_room_look (Pool *p, PoolWorker *pw, Room *room);
 /* Without the lock. */

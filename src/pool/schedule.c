@@ -211,9 +211,9 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   decided = p->stopping || pw->abandoned;
   if (!decided) decided = (*t = sched_pick(p, pw)) != NULL;
   next = sched_arrive(p, pw);
+  pw->cpu = lc_thread_cpu();
   if (*t != NULL) leaves = lc_room_look(p, pw, &room);
   if (!decided) {
-    pw->cpu = lc_thread_cpu();
     atomic_store_explicit(&pw->asleep, 0, memory_order_relaxed);
     pw->next_idle = p->idle;
     p->idle = pw;
