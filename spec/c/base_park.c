@@ -77,7 +77,7 @@ static void pong (void *ud) {
   }
 }
 
-static void play (uint64_t spin, int rounds) {
+static void play (uint64_t spin, int room, int rounds) {
   Pair p;
   Thread t;
   int i;
@@ -85,6 +85,8 @@ static void play (uint64_t spin, int rounds) {
   p.rounds = rounds;
   p.ball = 0;
   REQUIRE(lc_parker_init(&p.ping) == 0 && lc_parker_init(&p.pong) == 0);
+  lc_parker_room(&p.ping, room);
+  lc_parker_room(&p.pong, room);
   REQUIRE(lc_thread_start(&t, pong, &p, 0) == 0);
   for (i = 0; i < rounds; i++) {
     p.ball++;
@@ -97,8 +99,27 @@ static void play (uint64_t spin, int rounds) {
   lc_parker_free(&p.pong);
 }
 
-static void test_two_threads_in_turn_asleep (void) { play(0, 3000); }
-static void test_two_threads_in_turn_spinning (void) { play(SPIN, 3000); }
+static void test_two_threads_in_turn_asleep (void) { play(0, 0, 3000); }
+static void test_two_threads_in_turn_spinning (void) { play(SPIN, 0, 3000); }
+static void test_two_threads_in_turn_with_room (void) { play(SPIN, 1, 3000); }
+
+/* After one in vain the next is left out; then there is one, and three are left out. */
+static void test_glances_in_vain_are_left_out (void) {
+  static const int out[] = {1, 0, 3, 2, 1, 0, 7};
+  Parker p;
+  size_t i;
+  REQUIRE(lc_parker_init(&p) == 0);
+  CHECK_INT(lc_park(&p, lc_now() + SPIN, SPIN), 0);
+  CHECK_INT(p.glance.doubt, 0);                    /* no room, no glance */
+  lc_parker_room(&p, 1);
+  for (i = 0; i < sizeof out / sizeof out[0]; i++) {
+    CHECK_INT(lc_park(&p, lc_now() + SPIN, SPIN), 0);
+    CHECK_INT(p.glance.out, out[i]);
+  }
+  lc_glance_note(&p.glance, 1);
+  CHECK_INT(p.glance.out, 3);                      /* one that finds something halves it */
+  lc_parker_free(&p);
+}
 
 #if defined(__linux__)
 /* This thread, and those that it starts, have the processor that it is on, alone;
@@ -115,7 +136,8 @@ static int stay_here (cpu_set_t *before) {
 static void test_two_threads_in_turn_on_one_processor (void) {
   cpu_set_t all;
   REQUIRE(stay_here(&all));
-  play(1000000000u, 3000);
+  play(1000000000u, 0, 3000);
+  play(1000000000u, 1, 3000);
   CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
 }
 
@@ -240,6 +262,8 @@ int main (void) {
   RUN(test_a_park_ends_at_its_deadline);
   RUN(test_two_threads_in_turn_asleep);
   RUN(test_two_threads_in_turn_spinning);
+  RUN(test_two_threads_in_turn_with_room);
+  RUN(test_glances_in_vain_are_left_out);
 #if defined(__linux__)
   RUN(test_two_threads_in_turn_on_one_processor);
   RUN(test_the_owner_is_due_where_it_spins);

@@ -1,5 +1,7 @@
 #include "park.h"
 
+#include <string.h>
+
 #include "clock.h"
 
 enum { PARK_EMPTY, PARK_TOKEN, PARK_ASLEEP };
@@ -19,6 +21,8 @@ int lc_parker_init (Parker *p) {
   atomic_store_explicit(&p->state, PARK_EMPTY, memory_order_relaxed);
   atomic_store_explicit(&p->waker_cpu, -1, memory_order_relaxed);
   atomic_store_explicit(&p->owner_cpu, -1, memory_order_relaxed);
+  atomic_store_explicit(&p->room, 0, memory_order_relaxed);
+  memset(&p->glance, 0, sizeof p->glance);
   p->shares = 0;
   p->waiter.wake = park_wake;
   p->waiter.late = 1;
@@ -54,13 +58,38 @@ int lc_parker_is_due_here (Parker *p) {
          && cpu != atomic_load_explicit(&p->waker_cpu, memory_order_relaxed);
 }
 
-static int park_spin (Parker *p, uint64_t until) {
-  int taken = 0;
+/* Relaxed, both: a hint. It is mostly so already, and the line is another thread's. */
+void lc_parker_room (Parker *p, int room) {
+  if (atomic_load_explicit(&p->room, memory_order_relaxed) != room)
+    atomic_store_explicit(&p->room, room, memory_order_relaxed);
+}
+
+/* Looks at the clock only every so often: that takes as long as some looks. */
+#define GLANCE_NS 4000
+#define GLANCE_LOOKS 8
+
+static int park_glance (Parker *p, uint64_t until) {
+  int i, taken = 0;
   do {
-    if (lc_parker_has_token(p) && (taken = park_take(p)) != 0) break;
+    for (i = 0; i < GLANCE_LOOKS && !taken; i++) {
+      lc_thread_pause();
+      taken = lc_parker_has_token(p) && park_take(p);
+    }
+  } while (!taken && lc_now() < until);
+  lc_glance_note(&p->glance, taken);
+  return taken;
+}
+
+static int park_spin (Parker *p, uint64_t until) {
+  uint64_t glanced = lc_now() + GLANCE_NS;
+  int taken = 0;
+  if (atomic_load_explicit(&p->room, memory_order_relaxed) && lc_glance_may(&p->glance))
+    taken = park_glance(p, glanced < until ? glanced : until);
+  while (!taken && lc_now() < until) {
     atomic_store_explicit(&p->owner_cpu, lc_thread_cpu(), memory_order_relaxed);
     lc_thread_yield();
-  } while (lc_now() < until);
+    taken = lc_parker_has_token(p) && park_take(p);
+  }
   atomic_store_explicit(&p->owner_cpu, -1, memory_order_relaxed);
   return taken;
 }

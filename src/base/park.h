@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "atomic.h"
+#include "glance.h"
 #include "thread.h"
 
 typedef struct Waiter Waiter;
@@ -61,7 +62,9 @@ typedef struct Parker {
   _Atomic(int) state;
   _Atomic(int) waker_cpu;       /* where the last waker ran... */
   _Atomic(int) owner_cpu;       /* ...and where the owner spins; -1: it does not */
+  _Atomic(int) room;            /* see lc_parker_room */
   /* owner only */
+  Glance glance;
   int shares;                   /* spins in a row that were ended from there, too */
   /* guards nothing but the sleep itself */
   Mutex lock;
@@ -79,6 +82,10 @@ void lc_parker_free (Parker *p);
 ** waking an idle core costs about 20 microseconds. Owner only.
 */
 int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns);
+
+/* Whether there is a processor for the owner, besides those who have work: then a spin begins
+** with a glance of a few microseconds that does not give it away. A hint. Any thread. */
+void lc_parker_room (Parker *p, int room);
 
 /* Whether a token waits: for an owner with something useful to do meanwhile. */
 int lc_parker_has_token (Parker *p);

@@ -237,7 +237,7 @@ static int res_go (lua_State *L, Results *r, ResMode mode) {
         if (r->s->until != 0 && r->s->until < until) until = r->s->until;
         f = lc_wait_fiber(r->home, L);
         if (f == NULL) {
-          if (!lc_stream_watch(r->s)) lc_wait_block(L, r->home, &res_wait, r, until);
+          if (!lc_stream_glance(r->s)) lc_wait_block(L, r->home, &res_wait, r, until);
           if (!res_may_step(L, r)) return res_give(L, r, mode, 0);
           pulled = 0;           /* the workers may have run dry: they come first */
         }

@@ -10,9 +10,11 @@
 static const char home_key = 0;
 static const char home_hurry_key = 0;
 
-/* As long as another processor may bring news: waking an idle one costs about
-** 20 microseconds. */
-#define HOME_SPIN_NS 50000
+/* As long as another processor may bring news: waking an idle one takes 20 microseconds,
+** and more than 100 on a virtual machine. And who sleeps may be woken on the processor of
+** who wakes it, and be left there, though others are idle (see room.h): so not before the
+** first result of workers that were asleep. */
+#define HOME_SPIN_NS 200000
 
 /* In the registry: see lc_home_set_workers. */
 #define HOME_WORKERS "lacus.workers"

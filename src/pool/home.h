@@ -68,6 +68,7 @@ typedef struct Home {
   LingerFn linger;        /* or NULL... */
   void *linger_ud;        /* ...and what it is given */
   /* where the state's own thread waits */
+  Glance glance;          /* how its waits for the last results go: see lc_stream_glance */
   Parker parker;
   int has_parker;
   /* guarded by lock */

@@ -124,6 +124,10 @@ void lc_pool_keep (Worker *w, int by) {
   lc_crew_worker(w)->kit.kept += (size_t)(ptrdiff_t)by;
 }
 
+/* How long a worker without a task spins before it sleeps. Less than a reader does (home.c):
+** it may have the processor that the reader needs. */
+#define POOL_SPIN_NS 50000
+
 /* More than there are processors: some are on their way to sleep or back. */
 #define BUSY_PER_CPU 4
 
@@ -143,7 +147,8 @@ Stream *lc_pool_begin (Pool *p, Home *home, const StreamOptions *options) {
   link.run = pool_run_batch;
   link.stop = pool_stop_tasks;
   link.fetch = p->inlined || options->single ? NULL : pool_fetch;
-  link.watches = !p->inlined && home->worker == NULL && home->spin_ns > 0;
+  link.glance = p->inlined || home->worker != NULL || home->spin_ns == 0 ? NULL
+               : &home->glance;
   link.workers = p->nworkers;
   link.busy = pool_busy(p);
   s = lc_stream_new(p->mem, &link, options);
@@ -421,7 +426,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->shuffled = options->shuffled;
   p->shuffle = options->shuffle;
   lc_post_host(&p->host);
-  p->spin_ns = home->spin_ns;
+  p->spin_ns = home->spin_ns > 0 ? POOL_SPIN_NS : 0;
   p->default_workers = home->workers;
   p->cpus = home->cpus;
   lc_message_init(&p->env, home->mem);

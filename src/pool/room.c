@@ -4,8 +4,9 @@
 
 #include "../base/clock.h"
 
-/* Every so many looks for a task; and it goes no more often than that. */
-#define LOOKS_ROOM 8
+/* Every so many looks for a task (odd: every second one may find none); and it goes no more
+** often than that. */
+#define LOOKS_ROOM 7
 #define ROOM_NS 500000u
 
 /* Adds where the workers are that are not idle, but for `pw`; how many places that is. */

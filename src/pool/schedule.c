@@ -128,6 +128,11 @@ static void sched_unlock (Pool *p, PoolWorker *sent) {
   if (sent != NULL) lc_unpark(&sent->w.parker);
 }
 
+/* Whether there are processors for `n` more than have work; lock held. */
+static int sched_is_roomy (const Pool *p, int n) {
+  return p->nworkers - p->nidle + n <= p->cpus;
+}
+
 /* Takes an idle worker off the list, to be woken: the nearer of the last two that are not
 ** busy; lock held. */
 static PoolWorker *sched_send (Pool *p) {
@@ -219,6 +224,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
     p->idle = pw;
     pw->idle = 1;
     p->nidle++;
+    lc_parker_room(&pw->w.parker, sched_is_roomy(p, 2));    /* it, and the reader */
   }
   sched_unlock(p, next);
   if (leaves) lc_room_leave(&room);
@@ -298,6 +304,7 @@ int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
       p->nmine++;
     }
     idle = sched_send_for_one(p);
+    lc_parker_room(&p->home->parker, sched_is_roomy(p, 1));
     lc_schedule_tell_home(p);
   }
   sched_unlock(p, idle);

@@ -8,8 +8,9 @@
 ** twice that, and so on, up to FETCH_MOST. */
 #define FETCH_FIRST_NS 500000u
 #define FETCH_MOST_NS 50000000u
-/* A consumer watches no longer than this, and for nothing that takes longer. */
-#define WATCH_NS 16000
+/* A consumer glances no longer than this: for what is quick, and for what may be. */
+#define GLANCE_QUICK_NS 16000
+#define GLANCE_NS 4000
 
 /* --- birth and death ---------------------------------------------------- */
 
@@ -240,16 +241,20 @@ StreamStep lc_stream_step (Stream *s, int pulled) {
 }
 
 /* Relaxed: lc_stream_step looks under the lock. */
-int lc_stream_watch (Stream *s) {
+int lc_stream_glance (Stream *s) {
+  Glance *g = s->link.glance;
   uint64_t until;
-  if (!s->link.watches || !s->exhausted) return 0;
-  if (s->task_ns * (double)s->size > WATCH_NS) return 0;
-  until = lc_now() + WATCH_NS;
+  int quick, news;
+  if (g == NULL || !(s->exhausted || s->pulled - s->finished == 1)) return 0;
+  quick = s->task_ns * (double)s->size <= GLANCE_QUICK_NS;
+  if (!quick && !lc_glance_may(g)) return 0;
+  until = lc_now() + (quick ? GLANCE_QUICK_NS : GLANCE_NS);
   do {
-    if (atomic_load_explicit(&s->news, memory_order_relaxed)) return 1;
     lc_thread_pause();
-  } while (lc_now() < until);
-  return 0;
+    news = atomic_load_explicit(&s->news, memory_order_relaxed);
+  } while (!news && lc_now() < until);
+  lc_glance_note(g, news);
+  return news;
 }
 
 int lc_stream_listen (Stream *s, Waiter *w) {

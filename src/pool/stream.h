@@ -71,8 +71,8 @@ typedef struct StreamLink {
   /* Delivers what is ready for `k` and waits behind a task that runs, and has others run
   ** what waits there: see offer.h. No lock held. NULL: there is never any. */
   void (*fetch) (void *pool, Sink *k);
-  int watches;                /* the consumer is nobody's worker, and there are processors
-                              ** besides its own: see lc_stream_watch */
+  Glance *glance;             /* the consumer's, if it is nobody's worker and there are
+                              ** processors besides its own; else NULL: see lc_stream_glance */
   int workers;
   int busy;                   /* of them, that the processors can keep busy with tasks
                               ** that are quick */
@@ -196,12 +196,13 @@ int lc_stream_listen (Stream *s, Waiter *w);
 /* The consumer looks elsewhere: it will not be woken any more. */
 void lc_stream_unlisten (Stream *s);
 /*
-** Before a wait: 1 if there is news, which quick tasks have soon when the source has ended:
-** looks for it for a few microseconds, and keeps the processor meanwhile. (To give it to
-** another thread and have it back takes longer, and a map of some hundred items is over by
-** then.)
+** Before a wait: 1 if there is news, which quick tasks have soon when the source has ended,
+** or when one item is out: looks for it for a few microseconds, and keeps the processor
+** meanwhile. (To give it to another thread and have it back takes longer, and a map of some
+** hundred items is over by then.) What may not be quick, it looks for ever more rarely while
+** that is in vain.
 */
-int lc_stream_watch (Stream *s);
+int lc_stream_glance (Stream *s);
 
 /*
 ** After READY: the entry and its batch. It counts as handed over from here;
