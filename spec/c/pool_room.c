@@ -137,6 +137,23 @@ static void test_it_is_rare (void) {
   crowd_close();
 }
 
+/* As of a worker that has one item at a time, and looks in vain after each. */
+static void test_who_finds_a_task_at_each_second_look_leaves_too (void) {
+  int odd;
+  for (odd = 0; odd < 2; odd++) {
+    unsigned i;
+    int leaves = 0;
+    crowd_open(8);
+    crowd_works(1, HERE);
+    for (i = 0; i < 100 && !leaves; i++) {
+      crowd.worker[0].looks = 2 * i + (unsigned)odd;
+      leaves = crowd_leaves();
+    }
+    CHECK(leaves);
+    crowd_close();
+  }
+}
+
 static void test_who_has_no_thread_of_its_own_stays (void) {
   crowd_open(8);
   crowd_works(1, HERE);
@@ -157,6 +174,7 @@ int main (void) {
   RUN(test_where_he_waits_with_a_worker_is_none);
   RUN(test_nor_where_workers_are_few);
   RUN(test_it_is_rare);
+  RUN(test_who_finds_a_task_at_each_second_look_leaves_too);
   RUN(test_who_has_no_thread_of_its_own_stays);
   return check_end();
 }
