@@ -185,6 +185,21 @@ static inline int lc_crew_runs (const PoolWorker *pw) {
   return !pw->pool->stepped || pw->stepping;
 }
 
+/* How often all states were to be replaced. Relaxed: whoever gets a task that was queued after
+** that, gets it by the pool's lock. */
+static inline unsigned lc_crew_epoch (Pool *p) {
+  return atomic_load_explicit(&p->epoch, memory_order_relaxed);
+}
+
+/* Whether its state is to be replaced before the next task, and can: no task of it waits.
+** Owner thread. */
+static inline int lc_crew_is_worn (const PoolWorker *pw) {
+  Pool *p = pw->pool;
+  int worn = pw->epoch != lc_crew_epoch(p) || pw->full
+             || (p->recycle != 0 && pw->kit.ran >= p->recycle);
+  return worn && pw->w.fibers.live == NULL && pw->kit.kept == 0 && !pw->helping;
+}
+
 /* Whether all processors have a worker that is not idle; lock held. */
 static inline int lc_crew_is_full (const Pool *p) {
   return p->nworkers - p->nidle >= p->cpus;

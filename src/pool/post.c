@@ -124,19 +124,9 @@ static void post_relieve (PoolWorker *pw) {
   pw->full = lc_worker_relieve(&pw->w);
 }
 
-/* Whether the state is to be replaced, and can: no task of it waits. */
-static int post_is_worn (Pool *p, PoolWorker *pw) {
-  /* Relaxed: the epoch orders nothing. */
-  unsigned epoch = atomic_load_explicit(&p->epoch, memory_order_relaxed);
-  int worn = pw->epoch != epoch || pw->full
-             || (p->recycle != 0 && pw->kit.ran >= p->recycle);
-  if (!worn || pw->w.fibers.live != NULL || pw->kit.kept > 0 || pw->helping)
-    return 0;
-  pw->epoch = epoch;
-  return 1;
-}
-
+/* The epoch is read first: a later one has this state replaced again. */
 static int post_renew (PoolWorker *pw) {
+  pw->epoch = lc_crew_epoch(pw->pool);
   lc_schedule_leave(pw);
   lc_worker_close(&pw->w);
   pw->kit.ran = 0;
@@ -146,9 +136,8 @@ static int post_renew (PoolWorker *pw) {
 
 /* Before the next task: a new state if it is time, and its init. */
 static int post_prepare (PoolWorker *pw) {
-  Pool *p = pw->pool;
   post_relieve(pw);
-  if (post_is_worn(p, pw) && !post_renew(pw)) return 0;
+  if (lc_crew_is_worn(pw) && !post_renew(pw)) return 0;
   return pw->booted || post_boot(pw);
 }
 
@@ -180,6 +169,7 @@ static Task *post_next (Worker *w) {
       if (lc_schedule_help_home(pw, home, &until)) continue;
       if (lc_schedule_look(p, pw, &t)) return t;
     }
+    if (lc_crew_is_worn(pw)) continue;
     if (spin_ns > 0) {          /* no longer if it is woken in vain meanwhile */
       if (spun == 0) spun = lc_now() + spin_ns;
       if (lc_park(&w->parker, spun, spin_ns)) continue;
@@ -208,16 +198,16 @@ int lc_post_step_inlined (Pool *p, uint64_t *until) {
   Interrupt *before;
   uint64_t timer;
   Task *t;
-  int ready;
+  int ready, found = 0;
   if (p->joined) return 0;
   before = lc_interrupt_enter(&pw->w.interrupt);
-  ready = post_prepare(pw);
-  if (ready && lc_schedule_look(p, pw, &t)) {
-    if (t != NULL) t->run(t, &pw->w);
-    lc_interrupt_leave(before);
-    return t != NULL || post_let_go(p, pw);
-  }
+  do {
+    ready = post_prepare(pw);
+    if (ready) found = lc_schedule_look(p, pw, &t);
+  } while (ready && !found && lc_crew_is_worn(pw));
+  if (found && t != NULL) t->run(t, &pw->w);
   lc_interrupt_leave(before);
+  if (found) return t != NULL || post_let_go(p, pw);
   if (!ready) return 0;
   timer = lc_timer_next(&pw->w.fibers);
   if (timer < *until) *until = timer;
@@ -244,6 +234,7 @@ static PostStep post_serve (Pool *p, PoolWorker *pw, uint64_t deadline) {
     uint64_t until;
     if (!post_prepare(pw)) return POST_CLOSED;
     if (lc_schedule_look(p, pw, &t)) break;
+    if (lc_crew_is_worn(pw)) continue;
     if (lc_now() >= deadline) {
       lc_schedule_leave(pw);
       return POST_NOTHING;

@@ -214,7 +214,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   }
   if (pw->idle) sched_unlist_idle(p, pw);
   decided = p->stopping || pw->abandoned;
-  if (!decided) decided = (*t = sched_pick(p, pw)) != NULL;
+  if (!decided && !lc_crew_is_worn(pw)) decided = (*t = sched_pick(p, pw)) != NULL;
   next = sched_arrive(p, pw);
   pw->cpu = lc_thread_cpu();
   if (*t != NULL) leaves = lc_room_look(p, pw, &room);

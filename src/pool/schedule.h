@@ -51,7 +51,8 @@ void lc_schedule_ready (Fibers *fs, Task *t);
 /*
 ** One look for the next task, by its owner. 0 when there is none, and the
 ** worker is on the idle list; else *t is one, or NULL when the pool is
-** stopping.
+** stopping. There is none for a worker whose state is worn (lc_crew_is_worn), as it may be
+** just now: so it looks at that before it waits.
 */
 int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t);
 
