@@ -16,18 +16,21 @@ typedef struct Glance {
 
 #define GLANCE_DOUBT_MOST 63
 
+/* How long to look for what may not come soon. */
+#define LC_GLANCE_NS 4000
+
 /* Whether to look this time; 0 counts as one that is left out. */
-static inline int lc_glance_may (Glance *w) {
-  if (w->out == 0) return 1;
-  w->out--;
+static inline int lc_glance_may (Glance *g) {
+  if (g->out == 0) return 1;
+  g->out--;
   return 0;
 }
 
 /* It has looked, and found something or not. */
-static inline void lc_glance_note (Glance *w, int found) {
-  if (found) w->doubt /= 2;
-  else if (w->doubt < GLANCE_DOUBT_MOST) w->doubt = 2 * w->doubt + 1;
-  w->out = w->doubt;
+static inline void lc_glance_note (Glance *g, int found) {
+  if (found) g->doubt /= 2;
+  else if (g->doubt < GLANCE_DOUBT_MOST) g->doubt = 2 * g->doubt + 1;
+  g->out = g->doubt;
 }
 
 #endif

@@ -65,7 +65,6 @@ void lc_parker_room (Parker *p, int room) {
 }
 
 /* Looks at the clock only every so often: that takes as long as some looks. */
-#define GLANCE_NS 4000
 #define GLANCE_LOOKS 8
 
 static int park_glance (Parker *p, uint64_t until) {
@@ -81,7 +80,7 @@ static int park_glance (Parker *p, uint64_t until) {
 }
 
 static int park_spin (Parker *p, uint64_t until) {
-  uint64_t glanced = lc_now() + GLANCE_NS;
+  uint64_t glanced = lc_now() + LC_GLANCE_NS;
   int taken = 0;
   if (atomic_load_explicit(&p->room, memory_order_relaxed) && lc_glance_may(&p->glance))
     taken = park_glance(p, glanced < until ? glanced : until);

@@ -200,9 +200,10 @@ static inline int lc_crew_is_worn (const PoolWorker *pw) {
   return worn && pw->w.fibers.live == NULL && pw->kit.kept == 0 && !pw->helping;
 }
 
-/* Whether all processors have a worker that is not idle; lock held. */
-static inline int lc_crew_is_full (const Pool *p) {
-  return p->nworkers - p->nidle >= p->cpus;
+/* The processors that are left if each worker that is not idle has one; below 0: there are
+** more of those. Lock held. */
+static inline int lc_crew_spare_cpus (const Pool *p) {
+  return p->cpus - (p->nworkers - p->nidle);
 }
 
 /* This thread owns it from here on; 0: another one is in it. Lock held. */

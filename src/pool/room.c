@@ -32,7 +32,7 @@ int lc_room_look (Pool *p, PoolWorker *pw, Room *room) {
   shares = lc_cpus_has(&room->taken, pw->cpu);
   if (!shares && (reader < 0 || reader != pw->cpu)) return 0;
   room->otherwise = -1;
-  if (shares && lc_crew_is_full(p) && !lc_cpus_has(&room->taken, reader))
+  if (shares && lc_crew_spare_cpus(p) <= 0 && !lc_cpus_has(&room->taken, reader))
     room->otherwise = reader;
   n += lc_cpus_add(&room->taken, reader) + lc_cpus_add(&room->taken, pw->cpu);
   if (room->otherwise < 0 && n >= p->cpus) return 0;

@@ -128,11 +128,6 @@ static void sched_unlock (Pool *p, PoolWorker *sent) {
   if (sent != NULL) lc_unpark(&sent->w.parker);
 }
 
-/* Whether there are processors for `n` more than have work; lock held. */
-static int sched_is_roomy (const Pool *p, int n) {
-  return p->nworkers - p->nidle + n <= p->cpus;
-}
-
 /* Takes an idle worker off the list, to be woken: the nearer of the last two that are not
 ** busy; lock held. */
 static PoolWorker *sched_send (Pool *p) {
@@ -150,7 +145,7 @@ static PoolWorker *sched_send (Pool *p) {
 
 /* Likewise, if somebody is needed for a task that was queued. */
 static PoolWorker *sched_send_for_one (Pool *p) {
-  return p->nsent > 0 && lc_crew_is_full(p) ? NULL : sched_send(p);
+  return p->nsent > 0 && lc_crew_spare_cpus(p) <= 0 ? NULL : sched_send(p);
 }
 
 /* `pw` looks now, or will not. Likewise, if it was the last on its way and there is more
@@ -224,7 +219,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
     p->idle = pw;
     pw->idle = 1;
     p->nidle++;
-    lc_parker_room(&pw->w.parker, sched_is_roomy(p, 2));    /* it, and the reader */
+    lc_parker_room(&pw->w.parker, lc_crew_spare_cpus(p) > 1);    /* the reader has one */
   }
   sched_unlock(p, next);
   if (leaves) lc_room_leave(&room);
@@ -304,7 +299,7 @@ int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
       p->nmine++;
     }
     idle = sched_send_for_one(p);
-    lc_parker_room(&p->home->parker, sched_is_roomy(p, 1));
+    lc_parker_room(&p->home->parker, lc_crew_spare_cpus(p) > 0);
     lc_schedule_tell_home(p);
   }
   sched_unlock(p, idle);

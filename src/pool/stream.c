@@ -8,9 +8,8 @@
 ** twice that, and so on, up to FETCH_MOST. */
 #define FETCH_FIRST_NS 500000u
 #define FETCH_MOST_NS 50000000u
-/* A consumer glances no longer than this: for what is quick, and for what may be. */
+/* A consumer glances for so long for what is quick. */
 #define GLANCE_QUICK_NS 16000
-#define GLANCE_NS 4000
 
 /* --- birth and death ---------------------------------------------------- */
 
@@ -248,7 +247,7 @@ int lc_stream_glance (Stream *s) {
   if (g == NULL || !(s->exhausted || s->pulled - s->finished == 1)) return 0;
   quick = s->task_ns * (double)s->size <= GLANCE_QUICK_NS;
   if (!quick && !lc_glance_may(g)) return 0;
-  until = lc_now() + (quick ? GLANCE_QUICK_NS : GLANCE_NS);
+  until = lc_now() + (quick ? GLANCE_QUICK_NS : LC_GLANCE_NS);
   do {
     lc_thread_pause();
     news = atomic_load_explicit(&s->news, memory_order_relaxed);
