@@ -274,7 +274,7 @@ static int map_start (lua_State *L, Results *r, int n) {
     if (lc_stream_step(r->s, 0) != STREAM_PULL) break;
     r->source->until = r->limit;
     lc_generator_await(L, r->source, &r->waiting, n, map_start_again);
-    if (!lc_results_pull(L, r, 1)) break;
+    if (!lc_results_pull(L, r, lc_range_is(r->source) ? (size_t)-1 : 1)) break;
   }
   lc_supply_flush(r->s);
   lua_pushnil(L);

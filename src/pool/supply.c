@@ -97,6 +97,7 @@ uint64_t lc_supply_may (const Stream *s) {
   uint64_t window = s->options.window != 0 ? s->options.window : 4 * ahead;
   uint64_t here = s->pulled - s->handed;
   if (away >= ahead || here >= window) return 0;
+  if (s->options.window == 0 && ahead - away < s->size) return 0;
   return ahead - away < window - here ? ahead - away : window - here;
 }
 
