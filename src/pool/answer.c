@@ -86,6 +86,7 @@ void lc_answer_mark (Run *r) {
 
 /* Under the guard: who was abandoned answers no more. */
 void lc_answer_hand_over (RunKit *kit, Sink *k, Batch *b) {
+  b->sink = k;
   if (kit->abandoned) {
     lc_batch_free(b);
     lc_shared_release(&k->head);
@@ -93,12 +94,15 @@ void lc_answer_hand_over (RunKit *kit, Sink *k, Batch *b) {
   else lc_sink_kind(k)->deliver(k, b);
 }
 
-void lc_answer_deliver (Run *r, Batch *b) {
-  Sink *k = r->in->sink;
+void lc_answer_time (Run *r, Batch *b) {
   uint64_t since = r->sent_ns;
   lc_answer_mark(r);
   b->busy_ns = r->sent_ns - since;
-  b->sink = k;
+}
+
+void lc_answer_deliver (Run *r, Batch *b) {
+  Sink *k = r->in->sink;
+  lc_answer_time(r, b);
   lc_shared_hold(&k->head);
   lc_mutex_lock(&r->kit->guard);
   r->answered = r->at;

@@ -18,7 +18,9 @@ void lc_answer_spare (RunKit *kit, Batch *b);
 
 /* Time runs from here: nothing is ready that was not sent. */
 void lc_answer_mark (Run *r);
-/* Hands `b` to the sink; guard held. */
+/* `b` is about to go: how long it took, and the next one's time begins. */
+void lc_answer_time (Run *r, Batch *b);
+/* Hands `b` and a hold of the sink over; guard held. */
 void lc_answer_hand_over (RunKit *kit, Sink *k, Batch *b);
 /* Sends `b`, which it takes over; the items before `at` are answered. */
 void lc_answer_deliver (Run *r, Batch *b);

@@ -167,22 +167,40 @@ static void run_list (Run *r, Run *before) {
   lc_mutex_unlock(&r->kit->guard);
 }
 
-/* It answers for nothing any more. */
+/* It answers for nothing any more. Guard held. */
+static void run_unlist (Run *r) {
+  lc_fiber_unlist(&r->fiber);
+  atomic_fetch_sub_explicit(&r->kit->nlive, 1, memory_order_relaxed);
+}
+
 static void run_retire (Run *r) {
   RunKit *kit = r->kit;
   Batch *in = r->in;
   lc_mutex_lock(&kit->guard);
-  lc_fiber_unlist(&r->fiber);
-  atomic_fetch_sub_explicit(&kit->nlive, 1, memory_order_relaxed);
+  run_unlist(r);
   lc_mutex_unlock(&kit->guard);
   lc_fiber_give(r->fiber.fs, &r->fiber);
   run_leave(kit, in);
 }
 
-/* Through: everything it has to say is in `out`, its last item's at least. */
+/*
+** Through: everything it has to say is in `out`, its last item's at least. If no other
+** fiber needs the items, that goes home with their hold of the sink, which is not touched
+** again: so nobody may find the run any more.
+*/
 static void run_end (Run *r) {
-  lc_answer_deliver(r, r->out);
-  run_retire(r);
+  RunKit *kit = r->kit;
+  Batch *in = r->in;
+  Sink *k = in->sink;
+  int shared = --in->users > 0;
+  lc_answer_time(r, r->out);
+  if (shared) lc_shared_hold(&k->head);
+  lc_mutex_lock(&kit->guard);
+  lc_answer_hand_over(kit, k, r->out);
+  run_unlist(r);
+  lc_mutex_unlock(&kit->guard);
+  lc_fiber_give(r->fiber.fs, &r->fiber);
+  if (!shared) lc_answer_spare(kit, in);
 }
 
 /* Its sink is cancelled or its worker ends. */

@@ -13,12 +13,15 @@
 
 /* --- birth and death ---------------------------------------------------- */
 
-static void stream_free_list (Task *t) {
-  while (t != NULL) {
+/* Gives how many they were. */
+static size_t stream_free_list (Task *t) {
+  size_t n = 0;
+  for (; t != NULL; n++) {
     Task *next = t->next;
     lc_batch_free((Batch *)t);
     t = next;
   }
+  return n;
 }
 
 static void stream_free (Shared *head) {
@@ -108,6 +111,7 @@ static void stream_collect (Stream *s) {
   lc_mutex_unlock(&s->lock);
   while (t != NULL) {
     Task *next = t->next;
+    s->holds++;
     stream_arrive(s, (Batch *)t);
     t = next;
   }
@@ -298,7 +302,8 @@ size_t lc_stream_close (Stream *s) {
   lc_mutex_unlock(&s->lock);
   if (s->sink.dialogue != NULL) lc_dialogue_end(s->sink.dialogue);
   if (away) s->link.stop(s->link.pool, &s->sink);
-  stream_free_list(home);
+  s->holds += stream_free_list(home);
+  for (; s->holds > 0; s->holds--) lc_stream_release(s);     /* not the last */
   lc_turn_drop(s);
   stream_free_list(s->ready);
   stream_shelve(s);
@@ -331,25 +336,28 @@ static Waiter *stream_tell (Stream *s) {
 }
 
 /*
-** The hold that came with the batch is let go last: the consumer may close
-** and release the stream while the waker is still in here.
+** The hold that came with the batch goes home with it: once the lock is free, the
+** consumer may close and release the stream, and nothing of it is touched here.
 */
 static void stream_deliver (Sink *k, Batch *b) {
   Stream *s = (Stream *)(void *)k;
   Waiter *late = NULL;
+  int closed;
   b->task.next = NULL;
   b->sink = NULL;
   lc_mutex_lock(&s->lock);
-  if (!s->closed) {
+  closed = s->closed;
+  if (!closed) {
     *s->home_end = &b->task;
     s->home_end = &b->task.next;
-    b = NULL;
     late = stream_tell(s);
   }
   lc_mutex_unlock(&s->lock);
   if (late != NULL) late->wake(late);
-  lc_batch_free(b);
-  lc_stream_release(s);
+  if (closed) {
+    lc_batch_free(b);
+    lc_stream_release(s);
+  }
 }
 
 /* release/acquire: what the pool wrote about its end comes before. */

@@ -130,6 +130,9 @@ struct Stream {
                               ** or NULL */
   /* consumer only */
   uint64_t pulled, finished, handed;
+  size_t holds;               /* that came home with batches: for the next ones. (The count
+                              ** is where workers look for every item; so it should change
+                              ** seldom.) */
   uint64_t bundled;           /* no item after this one was sent with others... */
   uint64_t settled;           /* ...and so many up to it have finished */
   int exhausted;              /* the source has no more */

@@ -154,7 +154,8 @@ void lc_supply_flush (Stream *s) {
   b->timeout = s->options.timeout;
   b->base = s->base;
   b->retry = s->retry;
-  lc_stream_hold(s);
+  if (s->holds > 0) s->holds--;
+  else lc_stream_hold(s);
   s->link.send(s->link.pool, s->link.self, b);
 }
 
