@@ -115,7 +115,7 @@ static void rem_send (lua_State *L, Generator *gen, int first) {
 /* What a body returns is no item. */
 static int rem_take (lua_State *L, Remote *g) {
   Batch *b;
-  Entry *e = lc_stream_take(g->s, &b);
+  const Entry *e = lc_stream_take(g->s, &b);
   g->asked = 0;
   if (e->kind == ENTRY_FAULT || e->kind == ENTRY_NOMEM
       || e->kind == ENTRY_LOST) {

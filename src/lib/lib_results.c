@@ -84,7 +84,7 @@ static int res_push (lua_State *L, Results *r, const Entry *e, const Batch *b) {
 static int res_take (lua_State *L, Results *r) {
   int top = lua_gettop(L);
   Batch *b;
-  Entry *e = lc_stream_take(r->s, &b);
+  const Entry *e = lc_stream_take(r->s, &b);
   if (e->kind == ENTRY_END) return 0;
   lua_pushinteger(L, (lua_Integer)e->index);
   if (r->on_error == ONERROR_RETURN) lua_pushboolean(L, 1);

@@ -10,63 +10,37 @@
 
 /* --- batches ------------------------------------------------------------- */
 
-/* A spare that had more than so many times the entries is left for who needs them. */
-static int answer_is_for_more (const Batch *b, size_t n) {
-  return b->used > 4 * n;
-}
-
-/* Whether `a` suits `n` results better: of those that had so many, that with the fewest;
-** else that with the most. */
-static int answer_suits (const Batch *a, const Batch *b, size_t n) {
-  int more = answer_is_for_more(a, n);
-  if (more != answer_is_for_more(b, n)) return !more;
-  if (a->used >= n && b->used >= n) return a->used < b->used;
-  return a->used > b->used;
-}
+#define LINE_BYTES 64
 
 /*
-** Memory that another thread had last is slow to write (each line of it comes from
-** there), and all that a spare had in its last round was here. So there are several: a
-** batch of one or two items, as a map begins with, is not to leave a cold one to the large
-** ones that follow, nor is the last of a map to the next map.
+** Memory that another thread had last takes the time of several tasks to come here, for
+** each line of it, and a task that ends waits for it (lc_offer_regain). But many lines
+** come at once: so what will be written, of what was not here, is written to.
 */
-static Batch *answer_take (RunKit *kit, Mem *mem, size_t n) {
-  int i, best = LC_SPARES, room = 0;
-  Batch *b = NULL;
-  for (i = 0; i < LC_SPARES; i++) {
-    Batch *spare = kit->spare[i];
-    if (spare == NULL) room = 1;
-    else if (b == NULL || answer_suits(spare, b, n)) {
-      b = spare;
-      best = i;
-    }
-  }
-  if (b == NULL || (room && (b->used < n || answer_is_for_more(b, n)))) {
-    Batch *another = lc_batch_new(mem);
-    if (another != NULL || b == NULL) return another;
-  }
-  kit->spare[best] = NULL;
-  return b;
+static void answer_warm (Batch *b, size_t bytes) {
+  volatile char *p = (volatile char *)(void *)b->entries;
+  for (; b->warm < bytes; b->warm += LINE_BYTES) p[b->warm] = 0;
 }
 
-/* An empty batch with room for `n` entries; NULL without memory. */
-Batch *lc_answer_batch (RunKit *kit, Mem *mem, size_t n) {
-  Batch *b = answer_take(kit, mem, n);
+Batch *lc_answer_batch (RunKit *kit, const Batch *in, size_t n) {
+  Batch *b = kit->spare;
+  kit->spare = NULL;
+  if (b == NULL) b = lc_batch_new(kit->w->mem);
   if (b != NULL && !lc_batch_reserve(b, n)) {
     lc_batch_free(b);
     b = NULL;
   }
+  if (b != NULL)
+    answer_warm(b, n * (in->shape == SHAPE_SPAN ? sizeof(Cell) : sizeof(Entry)));
   return b;
 }
 
 void lc_answer_spare (RunKit *kit, Batch *b) {
-  int i = 0;
   if (b == NULL) return;
-  while (i < LC_SPARES && kit->spare[i] != NULL) i++;
-  if (i == LC_SPARES) lc_batch_free(b);
+  if (kit->spare != NULL) lc_batch_free(b);
   else {
     lc_batch_clear(b);
-    kit->spare[i] = b;
+    kit->spare = b;
   }
 }
 
@@ -114,22 +88,52 @@ void lc_answer_deliver (Run *r, Batch *b) {
 int lc_answer_flush (Run *r) {
   Batch *b = r->out, *next;
   if (b->n == 0) return 1;
-  next = lc_answer_batch(r->kit, r->kit->w->mem, r->end - r->at);
+  next = lc_answer_batch(r->kit, r->in, r->end - r->at);
   if (next == NULL) return 0;
   r->out = next;
   lc_answer_deliver(r, b);
   return 1;
 }
 
-/* Room was reserved: never fails. */
-static Entry *answer_add (Run *r, size_t record, EntryKind kind) {
-  Entry *e = lc_batch_put(r->out, r->in->entries[r->at].index, kind, 1);
-  e->at = record;
+static void answer_sign (Run *r, Entry *e) {
   e->worker = (unsigned)r->kit->w->id;
   e->attempt = r->attempt;
+}
+
+static void answer_count (Run *r) {
   r->out->ran++;
   r->kit->ran++;
+}
+
+/* Room was reserved: never fails. */
+static Entry *answer_add (Run *r, size_t record, EntryKind kind) {
+  Entry *e = lc_batch_put(r->out, lc_batch_index(r->in, r->at), kind, 1);
+  e->at = record;
+  answer_sign(r, e);
+  answer_count(r);
   return e;
+}
+
+/* The item's one value is a cell, if it is of a span and so is that of each item
+** before it: 1. */
+static int answer_cell (lua_State *L, Run *r, EntryForm form, int idx) {
+  Batch *out = r->out;
+  Entry value;
+  Cell *c;
+  if (r->in->shape != SHAPE_SPAN || r->attempt > 1) return 0;
+  if (out->n == 0) {
+    lc_entry_init(&out->model, lc_batch_index(r->in, r->at), ENTRY_VALUES, 1);
+    answer_sign(r, &out->model);
+    out->shape = SHAPE_ROW;
+  }
+  else if (out->shape != SHAPE_ROW) return 0;
+  value.integer = 0;
+  lc_entry_set(L, &value, form, idx);
+  c = &lc_batch_cells(out)[out->n++];
+  c->bits = value.integer;
+  c->form = form;
+  answer_count(r);
+  return 1;
 }
 
 void lc_answer_add (Run *r, size_t record, EntryKind kind) {
@@ -147,7 +151,8 @@ void lc_answer_cut (Run *r, size_t record) {
 */
 void lc_answer_fault (lua_State *L, Run *r, const char *kind) {
   Message *m = &r->out->msg;
-  Entry *item = &r->in->entries[r->at];
+  Entry made;
+  const Entry *item = lc_batch_entry(r->in, r->at, &made);
   size_t record = m->len;
   int at = lua_gettop(L) - 2, n = 0, given;
   int decodes = r->phase != PHASE_DECODE;
@@ -179,7 +184,8 @@ void lc_answer_results (lua_State *co, Run *r) {
   int n = lua_gettop(co) - FUNCTION;
   EntryForm form = n == 1 ? lc_entry_form(co, FIRST) : FORM_RECORD;
   if (form != FORM_RECORD) {
-    lc_entry_set(co, answer_add(r, record, ENTRY_VALUES), form, FIRST);
+    if (!answer_cell(co, r, form, FIRST))
+      lc_entry_set(co, answer_add(r, record, ENTRY_VALUES), form, FIRST);
     return;
   }
   r->phase = PHASE_ENCODE;

@@ -11,8 +11,8 @@
 
 #define LC_ANSWER_NOMEM "not enough memory"
 
-/* An empty batch with room for `n` entries; NULL without memory. */
-Batch *lc_answer_batch (RunKit *kit, Mem *mem, size_t n);
+/* An empty batch with room for what `n` items of `in` have to say; NULL without memory. */
+Batch *lc_answer_batch (RunKit *kit, const Batch *in, size_t n);
 /* Keeps it for the next time, or frees it. May be NULL. */
 void lc_answer_spare (RunKit *kit, Batch *b);
 

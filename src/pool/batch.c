@@ -20,7 +20,9 @@ void lc_batch_clear (Batch *b) {
   b->sink = NULL;
   b->retry = NULL;
   b->users = 0;
-  b->used = b->n;
+  b->warm = b->shape == SHAPE_ENTRIES ? b->n * sizeof(Entry)
+            : b->shape == SHAPE_ROW ? b->n * sizeof(Cell) : 0;
+  b->shape = SHAPE_ENTRIES;
   b->n = b->unread = 0;
   b->busy_ns = b->ran = 0;
 }
@@ -84,9 +86,28 @@ int lc_batch_reserve (Batch *b, size_t n) {
   return 1;
 }
 
+/* Backwards: a cell is no larger than an entry. And where one is, the other goes: so
+** cells are read by memcpy, which no compiler may put after the write. */
+void lc_batch_spell (Batch *b) {
+  size_t i;
+  if (b->shape == SHAPE_ENTRIES) return;
+  for (i = b->n; i-- > 0; ) {
+    Entry made;
+    b->entries[i] = *lc_batch_entry(b, i, &made);
+  }
+  b->shape = SHAPE_ENTRIES;
+}
+
+size_t lc_batch_lasts (const Batch *b) {
+  size_t i, n = 0;
+  if (b->shape != SHAPE_ENTRIES) return b->n;
+  for (i = 0; i < b->n; i++) n += b->entries[i].last;
+  return n;
+}
+
 /* Where the record of entry `i` is, or of the first one behind it that has one. */
 static size_t batch_record (const Batch *b, size_t i) {
-  for (; i < b->n; i++)
+  for (; i < b->n && b->shape == SHAPE_ENTRIES; i++)
     if (b->entries[i].form == FORM_RECORD) return b->entries[i].at;
   return b->msg.len;
 }
@@ -100,10 +121,11 @@ Batch *lc_batch_again (const Batch *b, size_t first, size_t end) {
     lc_batch_free(copy);
     return NULL;
   }
-  memcpy(copy->entries, b->entries + first, (end - first) * sizeof(Entry));
-  copy->n = end - first;
-  for (i = 0; i < copy->n; i++)
-    if (copy->entries[i].form == FORM_RECORD) copy->entries[i].at -= from;
+  for (i = first; i < end; i++) {
+    Entry *e = &copy->entries[copy->n++], made;
+    *e = *lc_batch_entry(b, i, &made);
+    if (e->form == FORM_RECORD) e->at -= from;
+  }
   copy->task.run = b->task.run;
   copy->task.drop = b->task.drop;
   copy->task.items = copy->n;

@@ -10,12 +10,17 @@
 ** A record that is one number, boolean or nil is not in the message: it lies in
 ** its entry (`form`), where writing and reading it cost next to nothing. That is
 ** what arguments and results of tiny tasks mostly are. lc_entry_push reads both.
-** Entries are what goes from one processor to the other most: so they are small.
+** Entries are what goes from one processor to the other most: so they are small, and
+** what tiny tasks mostly have needs none: a batch of the items of a range is a span, which
+** is its first item, and the results of a span are a row of cells, as long as each is one
+** such value. lc_batch_entry reads all three; what adds anything else to a row, or has to
+** change it, spells it out first.
 */
 #ifndef lc_batch_h
 #define lc_batch_h
 
 #include <stdint.h>
+#include <string.h>
 
 #include "../run/task.h"
 #include "../value/codec.h"
@@ -63,14 +68,31 @@ struct Entry {
                       ** item: how many attempts at it were lost */
 };
 
+/* How the things in a batch are written down. */
+typedef enum BatchShape {
+  SHAPE_ENTRIES,      /* an entry for each */
+  SHAPE_SPAN,         /* `model` is the first; each has an index one higher than the one
+                      ** before it, and an integer `step` further */
+  SHAPE_ROW           /* a cell for each, where entries would be; `model` but for that:
+                      ** likewise, an index one higher each */
+} BatchShape;
+
+typedef struct Cell {
+  lua_Integer bits;   /* of the value, if its form has any: as Entry.integer */
+  EntryForm form;     /* none of FORM_RECORD */
+} Cell;
+
 struct Batch {
   Task task;          /* first: a Task * is a Batch * */
   struct Sink *sink;  /* held from sending until it is home again */
   Mem *mem;           /* set at birth */
   Message msg;
   Entry *entries;
-  size_t n, cap;
-  size_t used;        /* entries that it had in its last round */
+  size_t n, cap;      /* cap: in entries, whatever the shape */
+  BatchShape shape;
+  lua_Integer step;   /* a span's */
+  Entry model;        /* of a span or a row */
+  size_t warm;        /* bytes of `entries` that the thread it is with has had */
   Call *call;         /* held: what its one item calls, if it is of no stream; or NULL */
   size_t unread;      /* the reader's: entries not handed over */
   int users;          /* the worker's: fibers that run its items */
@@ -83,7 +105,7 @@ struct Batch {
   uint64_t ran;       /* ...and how many tasks that was */
 };
 
-/* A buffer larger than this is not kept for the next round. A worker keeps three,
+/* A buffer larger than this is not kept for the next round. A worker keeps one,
 ** a stream a few: what a large value has used, the next one finds in place. */
 #define LC_BATCH_KEEP ((size_t)2 * 1024 * 1024)
 
@@ -115,18 +137,58 @@ int lc_batch_reserve (Batch *b, size_t n);
 ** sink yet. NULL without memory. */
 Batch *lc_batch_again (const Batch *b, size_t first, size_t end);
 
-/* Adds an entry whose record starts at msg.len. There is room. */
-static inline Entry *lc_batch_put (Batch *b, uint64_t index, EntryKind kind,
-                                   int last) {
-  Entry *e = &b->entries[b->n++];
+/* A span or a row becomes entries, where it is. There is room for them. */
+void lc_batch_spell (Batch *b);
+
+/* The things in it that nothing follows under their index: so many items it answers. */
+size_t lc_batch_lasts (const Batch *b);
+
+static inline Cell *lc_batch_cells (const Batch *b) {
+  return (Cell *)(void *)b->entries;
+}
+
+/* The index of thing `i`. */
+static inline uint64_t lc_batch_index (const Batch *b, size_t i) {
+  return b->shape == SHAPE_ENTRIES ? b->entries[i].index : b->model.index + i;
+}
+
+/* The entry of thing `i`: where it is, or made in *e. */
+static inline const Entry *lc_batch_entry (const Batch *b, size_t i, Entry *e) {
+  if (b->shape == SHAPE_ENTRIES) return &b->entries[i];
+  *e = b->model;
+  e->index += i;
+  if (b->shape == SHAPE_SPAN)                    /* it wraps */
+    e->integer = (lua_Integer)((lua_Unsigned)e->integer
+                               + (lua_Unsigned)i * (lua_Unsigned)b->step);
+  else {
+    Cell c;
+    memcpy(&c, &lc_batch_cells(b)[i], sizeof c);      /* see lc_batch_spell */
+    e->integer = c.bits;
+    e->form = c.form;
+  }
+  return e;
+}
+
+static inline void lc_entry_init (Entry *e, uint64_t index, EntryKind kind,
+                                  int last) {
   e->index = index;
-  e->at = b->msg.len;
+  e->at = 0;
   e->call = NULL;
   e->kind = kind;
   e->last = last != 0;
   e->form = FORM_RECORD;
   e->worker = 0;
   e->attempt = 0;
+}
+
+/* Adds an entry whose record starts at msg.len. There is room. */
+static inline Entry *lc_batch_put (Batch *b, uint64_t index, EntryKind kind,
+                                   int last) {
+  Entry *e;
+  if (b->shape != SHAPE_ENTRIES) lc_batch_spell(b);
+  e = &b->entries[b->n++];
+  lc_entry_init(e, index, kind, last);
+  e->at = b->msg.len;
   return e;
 }
 

@@ -162,6 +162,7 @@ static int items_go_on (lua_State *co, int status, lua_KContext ctx) {
 */
 static int items_loop (lua_State *co, Run *r) {
   while (r->at < r->end && !lc_stop_is_cancelled(r)) {
+    Entry made;
     int n, status;
     lua_settop(co, FUNCTION);
     if (r->again && !items_delay(co, r)) continue;
@@ -172,7 +173,7 @@ static int items_loop (lua_State *co, Run *r) {
     if (r->in->timeout == 0) lc_offer(r);
     else if (!lc_stop_may_begin(r)) break;
     if (r->kit->seeded) items_seed(r);
-    n = items_push_call(co, r, &r->in->entries[r->at]);
+    n = items_push_call(co, r, lc_batch_entry(r->in, r->at, &made));
     r->phase = PHASE_CALL;
     status = lua_pcallk(co, n, LUA_MULTRET, HANDLER, (lua_KContext)r,
                         items_continue);

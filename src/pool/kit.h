@@ -15,10 +15,6 @@
 
 typedef struct Run Run;
 
-/* Batches that a worker keeps: for the few items that a map begins with, for those that
-** it ends with, and for the many between. */
-#define LC_SPARES 3
-
 /* What a worker keeps for running batches. Owner thread only; zeros, but for
 ** `w`. */
 typedef struct RunKit {
@@ -26,7 +22,7 @@ typedef struct RunKit {
   int seeded;             /* set at birth: items have random numbers */
   Run *now;        /* that runs on this thread; or NULL */
   CallCache calls;
-  Batch *spare[LC_SPARES];   /* for results; or NULL */
+  Batch *spare;           /* empty, for results; or NULL */
   uint64_t ran;           /* tasks that have ended, in this state */
   size_t kept;            /* things that tasks left in it to be fetched */
   Random random;          /* those of what is no item, such as `init` */
@@ -81,7 +77,7 @@ enum { HANDLER = 1, FUNCTION = 2, FIRST = 3 };
 static inline Codec *lc_kit_codec (Run *r) { return r->kit->w->codec; }
 /* Of the item that is its next: what its random numbers begin with. */
 static inline uint64_t lc_kit_number (const Run *r) {
-  return r->in->base + r->in->entries[r->at].index;
+  return r->in->base + lc_batch_index(r->in, r->at);
 }
 static inline Interrupt *lc_kit_interrupt (Run *r) {
   return &r->kit->w->interrupt;

@@ -25,12 +25,6 @@ int lc_offer_seize (Run *r, Batch **b) {
   return offer != NULL;
 }
 
-size_t lc_offer_count (const Batch *b) {
-  size_t i, n = 0;
-  for (i = 0; i < b->n; i++) n += b->entries[i].last;
-  return n;
-}
-
 /* Not by lc_answer_hand_over: that is for the worker itself. */
 void lc_offer_deliver (Run *r, Batch *b) {
   Sink *k = r->in->sink;
@@ -82,7 +76,7 @@ static int offer_deliver (Run *r, Batch *b) {
     return 0;
   }
   r->instead = another;
-  r->answered += lc_offer_count(b);
+  r->answered += lc_batch_lasts(b);
   b->ran = 0;                            /* nobody knows how long they took */
   lc_offer_deliver(r, b);
   return 1;

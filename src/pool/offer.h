@@ -76,9 +76,6 @@ int lc_offer_seize (Run *r, Batch **b);
 /* Hands `b` over to the sink of `r`. Guard held. */
 void lc_offer_deliver (Run *r, Batch *b);
 
-/* The items that `b` answers. */
-size_t lc_offer_count (const Batch *b);
-
 /*
 ** Delivers what is on offer for `k` on this worker. If *idle workers have nothing
 ** to do, items that wait go to *again, the caller's, in so many batches at most; *idle is

@@ -129,7 +129,8 @@ static void run_go (Task *t, Worker *w);
 
 /* A fiber for items at .. end - 1 of `in`, on no list; NULL without memory. */
 static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
-  Batch *out = lc_answer_batch(kit, kit->w->mem, end - at);
+  Entry first;
+  Batch *out = lc_answer_batch(kit, in, end - at);
   Run *r = out != NULL ? (Run *)(void *)lc_fiber_take(&kit->w->fibers) : NULL;
   if (r == NULL) {
     lc_answer_spare(kit, out);
@@ -151,7 +152,7 @@ static Run *run_new (RunKit *kit, Batch *in, size_t at, size_t end) {
   r->left = LC_NEVER;
   r->yielded = 0;
   r->refused = NULL;
-  r->attempt = 1 + in->entries[at].attempt;
+  r->attempt = 1 + lc_batch_entry(in, at, &first)->attempt;
   r->again = r->attempt > 1;      /* it was lost: there is a pause */
   r->until = 0;
   in->users++;
@@ -339,13 +340,14 @@ static void run_go (Task *t, Worker *w) {
 
 uint64_t lc_run_index (const RunKit *kit) {
   const Run *r = kit->now;
-  return r != NULL && r->at < r->end ? r->in->entries[r->at].index : 0;
+  return r != NULL && r->at < r->end ? lc_batch_index(r->in, r->at) : 0;
 }
 
 /* Not even the first item can run: every one fails, in the batch itself. */
 static void run_bounce (RunKit *kit, Batch *b) {
   Sink *k = b->sink;
   size_t i;
+  lc_batch_spell(b);
   for (i = 0; i < b->n; i++) {
     b->entries[i].kind = ENTRY_NOMEM;
     b->entries[i].last = 1;
@@ -390,11 +392,8 @@ static void run_drop (RunKit *kit, Run *r) {
 
 void lc_run_close (RunKit *kit) {
   Fibers *fs = &kit->w->fibers;
-  int i;
   while (fs->live != NULL) run_drop(kit, (Run *)(void *)fs->live);
   lc_call_sweep(&kit->calls, fs->L, 1);
-  for (i = 0; i < LC_SPARES; i++) {
-    lc_batch_free(kit->spare[i]);
-    kit->spare[i] = NULL;
-  }
+  lc_batch_free(kit->spare);
+  kit->spare = NULL;
 }

@@ -77,7 +77,7 @@ static int stop_lose (Run *r, size_t first, size_t end) {
     return 0;
   }
   for (i = first; i < end; i++) {
-    Entry *e = lc_batch_put(b, r->in->entries[i].index, ENTRY_LOST, 1);
+    Entry *e = lc_batch_put(b, lc_batch_index(r->in, i), ENTRY_LOST, 1);
     e->worker = (unsigned)r->kit->w->id;
   }
   r->kit->lost += end - first;
@@ -91,7 +91,7 @@ static int stop_take_ready (Run *r) {
   Batch *b;
   if (!lc_offer_seize(r, &b)) return 0;
   if (b != NULL) {
-    r->answered += lc_offer_count(b);
+    r->answered += lc_batch_lasts(b);
     lc_offer_deliver(r, b);
   }
   return 1;

@@ -81,12 +81,11 @@ void lc_stream_release (Stream *s) {
 /* --- results ------------------------------------------------------------ */
 
 static void stream_arrive (Stream *s, Batch *b) {
-  size_t i, last = 0;
+  size_t last = lc_batch_lasts(b);
   b->task.next = NULL;
   b->unread = b->n;
-  for (i = 0; i < b->n; i++) last += b->entries[i].last;
   s->finished += last;
-  if (b->n > 0 && b->entries[0].index <= s->bundled) s->settled += last;
+  if (b->n > 0 && lc_batch_index(b, 0) <= s->bundled) s->settled += last;
   lc_supply_measure(s, b);
   if (b->n == 0) lc_supply_recycle(s, b);
   else if (s->options.ordered) lc_turn_file(s, b);
@@ -132,17 +131,18 @@ int lc_stream_put_failed (Stream *s, Batch *b) {
 
 /* --- taking ------------------------------------------------------------- */
 
-Entry *lc_stream_take (Stream *s, Batch **from) {
+const Entry *lc_stream_take (Stream *s, Batch **from) {
   if (s->options.ordered) {
     StreamSlot *slot = &s->slots[lc_turn(s) & s->mask];
-    s->taken = slot->first;
-    slot->first = s->taken->next;
-    s->from = s->taken->batch;
-    s->taken->index = lc_turn(s);       /* in the place of `batch` */
+    Entry *e = slot->first;
+    slot->first = e->next;
+    s->from = e->batch;
+    e->index = lc_turn(s);              /* in the place of `batch` */
+    s->taken = e;
   }
   else {
     s->from = (Batch *)s->ready;
-    s->taken = &s->from->entries[s->at++];
+    s->taken = lc_batch_entry(s->from, s->at++, &s->made);
   }
   if (s->taken->last) {
     s->handed++;

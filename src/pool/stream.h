@@ -162,7 +162,8 @@ struct Stream {
   size_t mask;
   uint64_t place;             /* ordered: turns that are over or skipped */
   unsigned char block[LC_SHUFFLE_BLOCK];   /* shuffled: order of this block */
-  Entry *taken;               /* handed over; its batch not let go yet... */
+  Entry made;                 /* of a row, for... */
+  const Entry *taken;         /* handed over; its batch not let go yet... */
   Batch *from;                /* ...so that a raising decode loses nothing */
 };
 
@@ -211,18 +212,18 @@ int lc_stream_glance (Stream *s);
 ** After READY: the entry and its batch. It counts as handed over from here;
 ** both stay valid until the next step or close.
 */
-Entry *lc_stream_take (Stream *s, Batch **from);
+const Entry *lc_stream_take (Stream *s, Batch **from);
 
 /*
 ** Instead of a step and a take: the next entry of the batch that is being read,
 ** if it holds a value and is the last of its index; else NULL, and nothing has
 ** happened. What else there is to do is done once for each batch.
 */
-static inline Entry *lc_stream_next (Stream *s) {
+static inline const Entry *lc_stream_next (Stream *s) {
   Batch *b = s->from;
-  Entry *e;
+  const Entry *e;
   if (b == NULL || s->options.ordered || b->unread < 2) return NULL;
-  e = &b->entries[s->at];
+  e = lc_batch_entry(b, s->at, &s->made);
   if (e->form == FORM_RECORD || e->kind != ENTRY_VALUES || !e->last
       || atomic_load_explicit(&s->nparked, memory_order_seq_cst) > 0)
     return NULL;

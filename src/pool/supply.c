@@ -6,9 +6,9 @@
 #define BATCH_NS (LC_BATCH_US * 1000.0)
 /* Nor should a batch be larger than this. */
 #define BATCH_BYTES (64 * 1024)
-#define BATCH_MOST 192
+#define BATCH_MOST 256
 /* Nor the first ones, so that there is something to read soon. */
-#define BATCH_FIRST 96
+#define BATCH_FIRST 128
 /* ...which are those that came home before so many: a map that ends soon after waits
 ** for the last batch that one worker runs, and the larger it is, the longer. */
 #define BATCH_EARLY 3000
@@ -179,20 +179,15 @@ static Batch *supply_opened (const Stream *s) {
   return s->open != NULL ? s->open : (Batch *)s->spare;
 }
 
-/* An entry for the next item, in the batch that was opened for it and has room. */
-static Entry *supply_next (Stream *s, Call *call) {
-  Entry *e = lc_batch_put(supply_opened(s), s->pulled + 1, ENTRY_ITEM, 0);
+/* An entry for the next item, in the batch that was opened for it; NULL without memory. */
+static Entry *supply_add (Stream *s, Call *call) {
+  Entry *e;
+  if (s->options.ordered && !lc_turn_widen(s, 1)) return NULL;
+  e = lc_batch_add(supply_opened(s), s->pulled + 1, ENTRY_ITEM, 0);
+  if (e == NULL) return NULL;
   e->call = call;
   s->pulled++;
   return e;
-}
-
-/* Likewise, with room if there is memory; else NULL. */
-static Entry *supply_add (Stream *s, Call *call) {
-  Batch *b = supply_opened(s);
-  if (s->options.ordered && !lc_turn_widen(s, 1)) return NULL;
-  if (b->n == b->cap && !lc_batch_reserve(b, b->n + 1)) return NULL;
-  return supply_next(s, call);
 }
 
 /* A pull took `us`: when the next one may begin. */
@@ -254,12 +249,17 @@ size_t lc_supply_room (Stream *s) {
 
 void lc_supply_put_range (Stream *s, lua_Integer first, lua_Integer step,
                           size_t n, Call *call) {
-  lua_Unsigned x = (lua_Unsigned)first;          /* it wraps */
-  for (; n > 0; n--, x += (lua_Unsigned)step) {
-    Entry *e = supply_next(s, call);
-    e->form = FORM_INTEGER;
-    e->integer = (lua_Integer)x;
+  Batch *b = supply_opened(s);
+  if (b->n == 0) {                       /* else it goes on with what is there */
+    b->shape = SHAPE_SPAN;
+    b->step = step;
+    lc_entry_init(&b->model, s->pulled + 1, ENTRY_ITEM, 0);
+    b->model.call = call;
+    b->model.form = FORM_INTEGER;
+    b->model.integer = first;
   }
+  b->n += n;
+  s->pulled += n;
   supply_added(s);
 }
 

@@ -67,6 +67,7 @@ int lc_turn_widen (Stream *s, size_t n) {
 
 void lc_turn_file (Stream *s, Batch *b) {
   size_t i;
+  lc_batch_spell(b);
   for (i = 0; i < b->n; i++) {
     Entry *e = &b->entries[i];
     StreamSlot *slot = &s->slots[e->index & s->mask];

@@ -64,7 +64,7 @@ static int yield_now (lua_State *L, Run *r) {
     lc_answer_refusal(L);
     return yield_failed(L, r, LC_FAULT_TRANSFER, lua_tostring(L, -1));
   }
-  e = lc_batch_put(out, r->in->entries[r->at].index, ENTRY_VALUES, 0);
+  e = lc_batch_put(out, lc_batch_index(r->in, r->at), ENTRY_VALUES, 0);
   e->at = record;
   e->worker = (unsigned)r->kit->w->id;
   r->yielded = 1;
@@ -89,7 +89,7 @@ int lc_yield (lua_State *L, Fiber *f) {
     return luaL_error(L, "a submitted task has one result: it cannot yield "
                          "(use map or generate)");
   if (lc_stop_may_answer(r) && !lc_sink_cancelled(k)
-      && lc_sink_kind(k)->credit(k, r->in->entries[r->at].index, &f->node)) {
+      && lc_sink_kind(k)->credit(k, lc_batch_index(r->in, r->at), &f->node)) {
     int n = yield_now(L, r);
     lc_offer(r);
     return n;
