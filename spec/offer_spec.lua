@@ -10,12 +10,11 @@ end
 
 describe("a task that runs long #offer", function()
   -- Each opens the gate when it has all results but the last one.
-  local function all_come(workers, options, read)
+  local function come(source, f, name, workers, options, read)
     local pool <close> = lacus.pool { workers = workers, name = "offer" }
-    local name, seen = gate.new(), {}
-    local source = lacus.generator(function() for i = 1, 10 do coroutine.yield(name, i, 10) end end)
+    local seen = {}
     options.batch = options.batch or 10
-    local results <close> = pool:map(source(), item, options)
+    local results <close> = pool:map(source, f, options)
     read = read or function() return results() end
     while #seen < 10 do
       local i, value = read(results)
@@ -27,6 +26,16 @@ describe("a task that runs long #offer", function()
     end
     gate.words(name)
     table.sort(seen)
+    return seen
+  end
+
+  -- Of items that are written out, and of a range.
+  local function all_come(...)
+    local name = gate.new()
+    local source = lacus.generator(function() for i = 1, 10 do coroutine.yield(name, i, 10) end end)
+    local seen = come(source(), item, name, ...)
+    name = gate.new()
+    assert.same(seen, come(lacus.range(1, 10), function(i) return item(name, i, 10) end, name, ...))
     return seen
   end
 
@@ -73,21 +82,30 @@ describe("a task that runs long #offer", function()
   end)
 
   -- The first item waits until all others have been read.
-  local function others_run(workers, n, options)
+  local function run_others(source, f, name, workers, n, options)
     local pool <close> = lacus.pool(workers)
-    local name, seen, on = gate.new(), 0, {}
-    local source = lacus.generator(function() for i = 1, n do coroutine.yield(name, i) end end)
+    local seen, on = 0, {}
     options.batch, options.window = n, n
-    for i, x, worker in pool:map(source(), function(gate_name, i)
-      if i == 1 then require "spec.support.gate".wait(gate_name) end
-      return 2 * i, require "lacus".worker.id
-    end, options) do
+    for i, x, worker in pool:map(source, f, options) do
       assert.equal(2 * i, x)
       seen, on[worker] = seen + 1, true
       if seen == n - 1 then gate.open(name) end
     end
     gate.words(name)
     assert.equal(n, seen)
+    return on
+  end
+
+  local function others_run(workers, n, options)
+    local name = gate.new()
+    local source = lacus.generator(function() for i = 1, n do coroutine.yield(name, i) end end)
+    local function twice(gate_name, i)
+      if i == 1 then require "spec.support.gate".wait(gate_name) end
+      return 2 * i, require "lacus".worker.id
+    end
+    local on = run_others(source(), twice, name, workers, n, options)
+    name = gate.new()
+    run_others(lacus.range(1, n), function(i) return twice(name, i) end, name, workers, n, options)
     return on
   end
 

@@ -1,0 +1,115 @@
+-- What a range's items give travels in another shape than what others give (a row of
+-- values, until one is none): it must not show.
+local lacus = require "lacus"
+
+local pool
+
+setup(function() pool = lacus.pool { workers = 2, seed = 5 } end)
+teardown(function() pool:close() end)
+
+-- One kind of result for each x.
+local function any(x)
+  local kind = x % 12
+  if kind == 0 then return "text " .. x end
+  if kind == 1 then return x + 0.5 end
+  if kind == 2 then return true end
+  if kind == 3 then return false end
+  if kind == 4 then return nil end
+  if kind == 5 then return end
+  if kind == 6 then return x, x * 2 end
+  if kind == 7 then error("not " .. x) end
+  if kind == 8 then return { x = x } end
+  if kind == 9 then
+    coroutine.yield(x)
+    coroutine.yield("and " .. x)
+    return x + 1
+  end
+  if kind == 10 then
+    coroutine.yield(-x)
+    return
+  end
+  return x
+end
+
+-- The results of each index, one after the other, as text.
+local function gather(source, f, options)
+  local lists, n = {}, 0
+  options.on_error = "return"
+  for i, ok, a, b in pool:map(source, f, options) do
+    local list = lists[i] or {}
+    lists[i], n = list, n + 1
+    if type(a) == "table" and ok then a = "x = " .. a.x end
+    if not ok then a = a.kind .. ": " .. a.message end
+    list[#list + 1] = ("%s %s %s"):format(ok, math.type(a) or "", tostring(a)) .. tostring(b)
+  end
+  return lists, n
+end
+
+local function list(first, last, step)
+  local t = {}
+  for x = first, last, step or 1 do t[#t + 1] = x end
+  return t
+end
+
+describe("the results of a range", function()
+  for _, batch in ipairs { 1, 2, 5, 13, 64, 1000 } do
+    for _, order in ipairs { "as they come", "ordered" } do
+      it(("are those of a list, %s, in batches of %d"):format(order, batch), function()
+        local function o() return { batch = batch, ordered = order == "ordered" } end
+        for first = 1, 12 do
+          local last = first + 40
+          assert.same(gather(list(first, last), any, o()), gather(lacus.range(first, last), any, o()))
+        end
+      end)
+    end
+  end
+
+  it("are all there when each is a value, whatever the number of them", function()
+    for n = 0, 300, 7 do
+      local lists, all = gather(lacus.range(1, n), function(x) return x // 2 end, {})
+      assert.equal(n, all)
+      for i = 1, n do assert.same({ ("true integer %dnil"):format(i // 2) }, lists[i]) end
+    end
+  end)
+
+  it("are those of a list where the items go down, or past the last integer", function()
+    local function same(x) return x end
+    assert.same(gather(list(100, -100, -3), same, {}), gather(lacus.range(100, -100, -3), same, {}))
+    local most = math.maxinteger
+    assert.same(gather(list(most - 50, most - 1, 7), same, {}),
+                gather(lacus.range(most - 50, most - 1, 7), same, {}))
+  end)
+
+  it("have the random numbers of their index, as a list's", function()
+    local function draw() return lacus.random() end
+    assert.same(gather(list(1, 50), draw, { batch = 8 }), gather(lacus.range(1, 50), draw, { batch = 8 }))
+  end)
+
+  it("say of a failure which item it was", function()
+    local results = pool:map(lacus.range(10, 60), function(x)
+      if x == 33 then error "odd one" end
+      return x
+    end, { on_error = "return", batch = 64 })
+    local failed
+    for i, ok, e in results do
+      if not ok then failed = { i, e.index, e.message:match "odd one" } end
+    end
+    assert.same({ 24, 24, "odd one" }, failed)
+  end)
+
+  it("come of the attempt that did not fail", function()
+    local function third(x)
+      seen = (seen or {}) -- luacheck: ignore 111 113
+      seen[x] = (seen[x] or 0) + 1 -- luacheck: ignore 112 113
+      if x % 5 == 0 and seen[x] < 3 then error "again" end -- luacheck: ignore 113
+      return x * 3
+    end
+    local one <close> = lacus.pool(1)
+    local sum, n = 0, 0
+    for i, v in one:map(lacus.range(1, 40), third, { retries = 2, batch = 16 }) do
+      assert.equal(3 * i, v)
+      sum, n = sum + v, n + 1
+    end
+    assert.same({ 40, 3 * 820 }, { n, sum })
+  end)
+end)
