@@ -54,7 +54,9 @@ static void answer_began (Run *r) {
 
 void lc_answer_mark (Run *r) {
   r->sent_ns = lc_now();
-  r->sent_ticks = lc_ticks();
+  r->sent_ticks = r->looked = lc_ticks();
+  r->stride = 1;
+  r->look = r->at;
   answer_began(r);
 }
 

@@ -201,9 +201,9 @@ static inline Entry *lc_batch_add (Batch *b, uint64_t index, EntryKind kind,
 
 /* The form of the value at `idx`, if an entry may hold it; else FORM_RECORD. */
 static inline EntryForm lc_entry_form (lua_State *L, int idx) {
+  if (lua_isinteger(L, idx)) return FORM_INTEGER;
   switch (lua_type(L, idx)) {
-    case LUA_TNUMBER:
-      return lua_isinteger(L, idx) ? FORM_INTEGER : FORM_FLOAT;
+    case LUA_TNUMBER: return FORM_FLOAT;
     case LUA_TBOOLEAN: return lua_toboolean(L, idx) ? FORM_TRUE : FORM_FALSE;
     case LUA_TNIL: return FORM_NIL;
     default: return FORM_RECORD;

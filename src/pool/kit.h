@@ -68,6 +68,9 @@ struct Run {
   const char *refused;    /* why its last yield could not be sent: a kind */
   Random random;          /* the item's, if the pool has a seed... */
   uint64_t started;       /* ...and how many things it has started */
+  size_t look;            /* before which item to look whether `out` is to be sent... */
+  size_t stride;          /* ...so many after the last look, which was... */
+  uint64_t looked;        /* ...then, in lc_ticks */
   uint64_t sent_ticks;    /* when `out` was last sent... */
   uint64_t sent_ns;       /* ...likewise, in lc_now's time */
 };
