@@ -282,9 +282,55 @@ static void test_a_task_keeps_nothing_back_while_it_waits (void) {
   waits(waiting);
 }
 
+/* --- a new state -------------------------------------------------------------- */
+
+/* A pool on the caller's own thread, with something to do, is to replace its state. */
+static const char renewing[] =
+  "inlined = lacus.pool(0) "
+  "results = inlined:map({ 1, 2, 3, 4 }, function(x) return x end, { window = 2 }) "
+  "assert(results:next()) "
+  "waits = inlined:submit(function() return 2 end) "
+  "inlined:recycle() "
+  "function try() pcall(results.next, results) pcall(waits.get, waits) end "
+  "function again() "
+  "  lacus.sleep(1e-6) "          /* who waits has such a pool run what it can */
+  "  local ok, e = pcall(function() return inlined:submit(function() return 3 end):get() end) "
+  "  return ok and e == 3 or not ok and (tostring(e):find 'pool' or tostring(e):find 'memory') "
+  "end";
+
+/* The `at`-th allocation from then on fails: 1, if there are so many. */
+static int renewing_fails (long at, int on) {
+  Refusing r;
+  Host h;
+  int refused;
+  if (!host_open(&h, &r)) return 0;
+  host_run(h.L, renewing);
+  refuse(&r, at, on);
+  host_eval(h.L, "try()");
+  refused = r.counter.calls - r.begins >= at;
+  grant(&r);
+  lua_settop(h.L, 0);
+  host_run(h.L, "assert(again() and again())");
+  host_run(h.L, "inlined:close() inlined = nil results = nil waits = nil "
+                "collectgarbage() collectgarbage()");
+  host_close(&h, &r);
+  return refused;
+}
+
+/* Without a new state it was asked to run `init` in none, by who waited next. */
+static void test_a_state_that_cannot_be_replaced_ends_its_pool (void) {
+  int on;
+  long at;
+  for (on = 0; on <= 1; on++) {
+    for (at = 1; renewing_fails(at, on); at++) ;
+    CHECK(at > 10);
+  }
+}
+
 int main (void) {
   RUN(test_submitting_can_fail_at_every_allocation);
   RUN(test_running_can_fail_at_every_allocation);
   RUN(test_a_task_keeps_nothing_back_while_it_waits);
+  RUN(test_a_state_that_cannot_be_replaced_ends_its_pool);
   return check_end();
 }

@@ -134,8 +134,10 @@ static int post_renew (PoolWorker *pw) {
   return lc_worker_open(&pw->w);
 }
 
-/* Before the next task: a new state if it is time, and its init. */
+/* Before the next task: a new state if it is time, and its init. 0 also where there is no
+** state: another could not be opened, so the pool stops. */
 static int post_prepare (PoolWorker *pw) {
+  if (pw->w.L == NULL) return 0;
   post_relieve(pw);
   if (lc_crew_is_worn(pw) && !post_renew(pw)) return 0;
   return pw->booted || post_boot(pw);
