@@ -70,6 +70,35 @@ static void a_handle_is_shared (void) {
   CHECK_INT(freed, 1);
 }
 
+/* Nor is a userdata of somebody else with the metatable of one, whatever its size. */
+static void what_is_no_handle (void) {
+  Border b;
+  int freed = 0;
+  size_t size;
+  border_open(&b);
+  lamp_register(b.home);
+  lc_object_push(b.home, &lamp_new(&freed)->head);
+  for (size = 0; size <= 64; size += 8) {
+    void *p = lua_newuserdatauv(b.home, size, 0);
+    memset(p, 0, size);
+    CHECK(lua_getmetatable(b.home, -2));
+    lua_setmetatable(b.home, -2);
+    CHECK(lc_object_test(b.home, -1, NULL) == NULL);
+    lua_pop(b.home, 1);
+  }
+  lua_pushlightuserdata(b.home, &b);
+  lua_pushliteral(b.home, "24 characters, no handle");
+  lua_newtable(b.home);
+  lua_pushnil(b.home);
+  for (; lua_gettop(b.home) > 1; lua_pop(b.home, 1)) {
+    CHECK(lc_object_test(b.home, -1, NULL) == NULL);
+    CHECK(!lc_object_isdead(b.home, -1));
+  }
+  CHECK(lc_object_test(b.home, -1, &lamp_kind) != NULL);
+  border_close(&b);
+  CHECK_INT(freed, 1);
+}
+
 static void a_message_holds_its_handles (void) {
   Border b;
   int freed = 0;
@@ -406,6 +435,7 @@ static void a_state_that_is_closing (void) {
 
 int main (void) {
   RUN(a_handle_is_shared);
+  RUN(what_is_no_handle);
   RUN(a_message_holds_its_handles);
   RUN(a_state_that_does_not_know_it);
   RUN(a_module_that_does_not_know_it_either);

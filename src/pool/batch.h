@@ -71,10 +71,10 @@ struct Entry {
 /* How the things in a batch are written down. */
 typedef enum BatchShape {
   SHAPE_ENTRIES,      /* an entry for each */
-  SHAPE_SPAN,         /* `model` is the first; each has an index one higher than the one
-                      ** before it, and an integer `step` further */
-  SHAPE_ROW           /* a cell for each, where entries would be; `model` but for that:
-                      ** likewise, an index one higher each */
+  SHAPE_SPAN,         /* `model` is that of the first; the index of each is one higher
+                      ** than that of the one before it, its integer `step` further */
+  SHAPE_ROW           /* likewise, but the value of each is in a cell, which are where
+                      ** entries would be */
 } BatchShape;
 
 typedef struct Cell {
@@ -90,12 +90,12 @@ struct Batch {
   Entry *entries;
   size_t n, cap;      /* cap: in entries, whatever the shape */
   BatchShape shape;
+  int users;          /* the worker's: fibers that run its items */
   lua_Integer step;   /* a span's */
   Entry model;        /* of a span or a row */
   size_t warm;        /* bytes of `entries` that the thread it is with has had */
   Call *call;         /* held: what its one item calls, if it is of no stream; or NULL */
   size_t unread;      /* the reader's: entries not handed over */
-  int users;          /* the worker's: fibers that run its items */
   const Retry *retry; /* what to do when an item fails; NULL: nothing. The
                       ** sink's */
   uint64_t seed;      /* in a pool with one: the random numbers of an item... */
