@@ -302,7 +302,7 @@ static int reader_pull (Reader *r) {
 
 static void reader_take (Reader *r) {
   Batch *b;
-  Entry *e = lc_stream_take(r->s, &b);
+  const Entry *e = lc_stream_take(r->s, &b);
   r->index = e->index;
   r->value = e->kind == ENTRY_VALUES ? item_read(b, e->at) : -1;
   r->last = e->last;
