@@ -91,7 +91,7 @@ static void submitting_work (int on) {
     grant(&r);
   }
   CHECK_INT(status, LACUS_OK);
-  CHECK(at > 3);
+  CHECK(at > 2);
   check_result(&h, f, "49");
   host_close(&h, &r);
 }
@@ -121,7 +121,7 @@ static void submitting_lua (int on) {
     }
   }
   CHECK_INT(status, LACUS_OK);
-  CHECK(at > 3);
+  CHECK(at > 2);
   check_result(&h, f, "xxx5");
   host_close(&h, &r);
 }

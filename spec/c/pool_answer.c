@@ -46,10 +46,11 @@ static Batch *keeper_span (Keeper *k, size_t n, lua_Integer first,
   return b;
 }
 
-/* Results of the items 7, 8, ...: 0, true, 2, true... */
+/* Results of the items 7, 8, ...: 0, true, 2, true... (Not where there is room for one
+** entry alone: that is in the place of the model.) */
 static Batch *keeper_row (Keeper *k, size_t n) {
   Batch *b = lc_batch_new(&k->mem);
-  if (b != NULL && lc_batch_reserve(b, n)) {
+  if (b != NULL && lc_batch_reserve(b, n + 2)) {
     b->shape = SHAPE_ROW;
     lc_entry_init(&b->model, 7, ENTRY_VALUES, 1);
     b->model.worker = 3;
@@ -198,6 +199,32 @@ static void test_a_part_of_a_span_is_run_again (void) {
   keeper_close(&k);
 }
 
+/* The first entry has no memory of its own, and is there when others follow. */
+static void test_a_batch_grows_from_one (void) {
+  Keeper k;
+  Batch *b;
+  size_t n;
+  keeper_open(&k, NULL, NULL);
+  b = lc_batch_new(&k.mem);
+  REQUIRE(b != NULL && lc_batch_reserve(b, 0) && lc_batch_reserve(b, 1));
+  CHECK_INT(lc_mem_used(&k.mem), sizeof(Batch));
+  for (n = 0; n < 100; n++) {
+    Entry *e = lc_batch_add(b, n + 1, ENTRY_ITEM, 0);
+    REQUIRE(e != NULL);
+    e->form = FORM_INTEGER;
+    e->integer = (lua_Integer)n;
+  }
+  for (n = 0; n < 100; n++) check_item(&b->entries[n], n + 1, (lua_Integer)n);
+  lc_batch_free(b);
+  b = keeper_span(&k, 1, 5, 2);
+  REQUIRE(b != NULL && lc_batch_reserve(b, 3));
+  b->n = 3;
+  lc_batch_spell(b);
+  for (n = 0; n < 3; n++) check_item(&b->entries[n], 7 + n, 5 + 2 * (lua_Integer)n);
+  lc_batch_free(b);
+  keeper_close(&k);
+}
+
 /* Of all sizes, since the entries go where the cells are. */
 static void test_a_row_is_spelled_out_in_place (void) {
   Keeper k;
@@ -240,6 +267,7 @@ int main (void) {
   RUN(test_without_memory_the_spare_will_do);
   RUN(test_a_span_has_all_its_items);
   RUN(test_a_part_of_a_span_is_run_again);
+  RUN(test_a_batch_grows_from_one);
   RUN(test_a_row_is_spelled_out_in_place);
   RUN(test_what_is_no_value_spells_a_row_out);
   return check_end();

@@ -122,7 +122,7 @@ static int answer_cell (lua_State *L, Run *r, EntryForm form, int idx) {
   Batch *out = r->out;
   Entry value;
   Cell *c;
-  if (r->in->shape != SHAPE_SPAN || r->attempt > 1) return 0;
+  if (r->in->shape != SHAPE_SPAN || r->attempt > 1 || out->cap == 1) return 0;
   if (out->n == 0) {
     lc_entry_init(&out->model, lc_batch_index(r->in, r->at), ENTRY_VALUES, 1);
     answer_sign(r, &out->model);

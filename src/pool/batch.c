@@ -18,20 +18,20 @@ void lc_batch_clear (Batch *b) {
   b->call = NULL;
   b->task.next = NULL;
   b->sink = NULL;
-  b->retry = NULL;
   b->users = 0;
   b->warm = b->shape == SHAPE_ENTRIES ? b->n * sizeof(Entry)
             : b->shape == SHAPE_ROW ? b->n * sizeof(Cell) : 0;
   b->shape = SHAPE_ENTRIES;
-  b->n = b->unread = 0;
-  b->busy_ns = b->ran = 0;
+  b->n = 0;
+  b->retry = NULL;                              /* and `unread`, ... */
+  b->seed = b->base = b->timeout = 0;
 }
 
 void lc_batch_free (Batch *b) {
   if (b == NULL) return;
   lc_message_drop(&b->msg);
   lc_call_release(b->call);
-  lc_mem_free(b->mem, b->entries, b->cap * sizeof(Entry));
+  if (b->cap > 1) lc_mem_free(b->mem, b->entries, b->cap * sizeof(Entry));
   lc_mem_free(b->mem, b, sizeof(Batch));
 }
 
@@ -74,13 +74,16 @@ void lc_shelf_clear (Shelf *shelf) {
 /* ---- entries ---- */
 
 int lc_batch_reserve (Batch *b, size_t n) {
-  size_t cap = b->cap > 0 ? b->cap : 1;
-  Entry *entries;
+  size_t was = b->cap > 1 ? b->cap : 0, cap = 1;
+  Entry *entries = &b->model;
   if (n <= b->cap) return 1;
   while (cap < n) cap *= 2;
-  entries = (Entry *)lc_mem_resize(b->mem, b->entries,
-              b->cap * sizeof(Entry), cap * sizeof(Entry));
-  if (entries == NULL) return 0;
+  if (cap > 1) {
+    entries = (Entry *)lc_mem_resize(b->mem, was > 0 ? b->entries : NULL,
+                was * sizeof(Entry), cap * sizeof(Entry));
+    if (entries == NULL) return 0;
+    if (was == 0) entries[0] = b->model;
+  }
   b->entries = entries;
   b->cap = cap;
   return 1;

@@ -86,23 +86,30 @@ struct Batch {
   Task task;          /* first: a Task * is a Batch * */
   struct Sink *sink;  /* held from sending until it is home again */
   Mem *mem;           /* set at birth */
-  Message msg;
+  /* From here to `msg` is what each tiny item or result looks at: in the middle, where it
+  ** shares no line of memory with what another thread has before it or behind. */
   Entry *entries;
   size_t n, cap;      /* cap: in entries, whatever the shape */
   BatchShape shape;
   int users;          /* the worker's: fibers that run its items */
-  lua_Integer step;   /* a span's */
-  Entry model;        /* of a span or a row */
+  Entry model;        /* of a span or a row; else, if cap is 1, the one entry */
   size_t warm;        /* bytes of `entries` that the thread it is with has had */
   Call *call;         /* held: what its one item calls, if it is of no stream; or NULL */
-  size_t unread;      /* the reader's: entries not handed over */
-  const Retry *retry; /* what to do when an item fails; NULL: nothing. The
-                      ** sink's */
-  uint64_t seed;      /* in a pool with one: the random numbers of an item... */
-  uint64_t base;      /* ...are those of (seed, base + index): see run.h */
-  uint64_t timeout;   /* nanoseconds that an item may run; 0: no limit */
-  uint64_t busy_ns;   /* time that its entries took to run... */
-  uint64_t ran;       /* ...and how many tasks that was */
+  union {
+    struct {                /* items */
+      const Retry *retry;   /* what to do when one fails; NULL: nothing. The sink's */
+      uint64_t seed;        /* in a pool with one: the random numbers of an item... */
+      uint64_t base;        /* ...are those of (seed, base + index): see run.h */
+      uint64_t timeout;     /* nanoseconds that one may run; 0: no limit */
+      lua_Integer step;     /* of a span */
+    };
+    struct {                /* results */
+      size_t unread;        /* the reader's: those not handed over */
+      uint64_t busy_ns;     /* time that they took to run... */
+      uint64_t ran;         /* ...and how many tasks that was */
+    };
+  };
+  Message msg;
 };
 
 /* A buffer larger than this is not kept for the next round. A worker keeps one,

@@ -348,6 +348,7 @@ static void run_bounce (RunKit *kit, Batch *b) {
   Sink *k = b->sink;
   size_t i;
   lc_batch_spell(b);
+  b->busy_ns = b->ran = 0;
   for (i = 0; i < b->n; i++) {
     b->entries[i].kind = ENTRY_NOMEM;
     b->entries[i].last = 1;

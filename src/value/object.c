@@ -8,12 +8,13 @@
 static const char object_handles = 0;  /* weak values: Shared -> handle */
 static const char object_lent = 0;     /* Shared -> true: see lc_object_lend */
 
-static const char object_mark = 0;
+/* What a handle is known by: one that holds its thing, or was lent it. */
+static const char object_holds = 0;
+static const char object_borrows = 0;
 
 typedef struct Handle {
-  const char *mark;      /* &object_mark */
+  const char *mark;      /* one of these */
   Shared *s;             /* NULL: dropped */
-  int lent;              /* it holds nothing */
 } Handle;
 
 /* Known by its size and its mark: each method comes this way, and to look a key up in the
@@ -21,7 +22,7 @@ typedef struct Handle {
 static Handle *object_handle (lua_State *L, int idx) {
   Handle *p = (Handle *)lua_touserdata(L, idx);
   return p != NULL && lua_rawlen(L, idx) == sizeof(Handle)
-         && p->mark == &object_mark ? p : NULL;
+         && (p->mark == &object_holds || p->mark == &object_borrows) ? p : NULL;
 }
 
 static Handle *object_at (lua_State *L, int idx, const SharedKind *kind) {
@@ -45,7 +46,7 @@ void lc_object_drop (lua_State *L, int idx) {
   if (p == NULL) return;
   s = p->s;
   p->s = NULL;                /* first: the release may run anything */
-  if (!p->lent) lc_shared_release(s);
+  if (p->mark == &object_holds) lc_shared_release(s);
 }
 
 static int object_gc (lua_State *L) {
@@ -137,9 +138,8 @@ static int object_new (lua_State *L) {
   lua_replace(L, 1);
   lua_settop(L, 1);
   p = (Handle *)lua_newuserdatauv(L, sizeof(Handle), 0);
-  p->mark = &object_mark;
+  p->mark = &object_holds;
   p->s = NULL;
-  p->lent = 0;
   lua_pushvalue(L, 1);
   lua_setmetatable(L, 2);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &object_handles);
@@ -147,7 +147,7 @@ static int object_new (lua_State *L) {
   lua_rawsetp(L, 3, s);
   p->s = s;
   if (object_islent(L, s)) {
-    p->lent = 1;
+    p->mark = &object_borrows;
     lc_shared_release(s);
   }
   lua_settop(L, 2);
