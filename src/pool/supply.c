@@ -11,7 +11,7 @@
 #define BATCH_FIRST 128
 /* ...which are those that came home before so many: a map that ends soon after waits
 ** for the last batch that one worker runs, and the larger it is, the longer. */
-#define BATCH_EARLY 600
+#define BATCH_EARLY 3000
 /* A source that takes longer than this for an item is slow: it is not asked
 ** again while a result is ready, and nothing waits for the item after. */
 #define SLOW_US 20
