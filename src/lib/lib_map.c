@@ -268,7 +268,7 @@ int lc_results_pull (lua_State *L, Results *r, size_t most) {
 static int map_start_again (lua_State *L, int status, lua_KContext n);
 
 /* Work starts at the call of map, which this is the end of: one item for each
-** worker, from the n-th on. Only the handle is on the stack. */
+** worker (of a range, a batch, since nobody sees it pulled), from the n-th on. Only the handle is on the stack. */
 static int map_start (lua_State *L, Results *r, int n) {
   for (; n < r->s->link.workers; n++) {
     if (lc_stream_step(r->s, 0) != STREAM_PULL) break;

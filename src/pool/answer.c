@@ -117,7 +117,7 @@ static Entry *answer_add (Run *r, size_t record, EntryKind kind) {
 }
 
 /* The item's one value is a cell, if it is of a span and so is that of each item
-** before it: 1. */
+** before it: 1. (Room for one entry is that of the model.) */
 static int answer_cell (lua_State *L, Run *r, EntryForm form, int idx) {
   Batch *out = r->out;
   Entry value;

@@ -92,12 +92,14 @@ static uint64_t supply_lookahead (const Stream *s) {
   return n > s->stock ? n : s->stock;
 }
 
+/* Less than makes a whole batch waits until there is room for one: workers have enough. */
 uint64_t lc_supply_may (const Stream *s) {
   uint64_t ahead = supply_lookahead(s), away = s->pulled - s->finished;
+  size_t begun = s->open != NULL ? s->open->n : 0;
   uint64_t window = s->options.window != 0 ? s->options.window : 4 * ahead;
   uint64_t here = s->pulled - s->handed;
   if (away >= ahead || here >= window) return 0;
-  if (s->options.window == 0 && ahead - away < s->size) return 0;
+  if (s->options.window == 0 && ahead - away + begun < s->size) return 0;
   return ahead - away < window - here ? ahead - away : window - here;
 }
 
