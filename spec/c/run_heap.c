@@ -135,7 +135,7 @@ static void what_is_kept_is_bounded (void) {
   begin();
   for (i = 0; i < 64; i++) REQUIRE((p[i] = take(1 << 20)) != NULL);
   for (i = 0; i < 64; i++) give(p[i], 1 << 20);
-  CHECK(out <= HEAP_KEPT_BYTES);
+  CHECK(out <= HEAP_KEPT_BYTES + HEAP_KEPT * sizeof(HeapKept));
   before = out;
   p[0] = take((1 << 20) - 100);              /* rounded up, it fits again */
   CHECK(before == 0 || out == before);
@@ -143,6 +143,26 @@ static void what_is_kept_is_bounded (void) {
   lc_heap_trim(&heap);
   CHECK_INT(out, 0);
   lc_heap_clear(&heap);
+}
+
+/* In number as in bytes, and by the limit. */
+static void little_is_kept_under_a_limit (void) {
+  void *p[100];
+  size_t i;
+  begin();
+  for (i = 0; i < 100; i++) REQUIRE((p[i] = take(HEAP_HUGE)) != NULL);
+  for (i = 0; i < 100; i++) give(p[i], HEAP_HUGE);
+  CHECK(heap.nkept <= HEAP_KEPT);
+  lc_heap_trim(&heap);
+  lc_heap_limit(&heap, 1 << 20);
+  for (i = 0; i < 8; i++) REQUIRE((p[i] = take(100000)) != NULL);
+  for (i = 0; i < 8; i++) give(p[i], 100000);
+  p[0] = take(600000);
+  REQUIRE(p[0] != NULL);
+  give(p[0], 600000);
+  CHECK(heap.bytes_kept <= 1 << 20);
+  lc_heap_clear(&heap);
+  CHECK_INT(out, 0);
 }
 
 static void what_is_kept_does_not_stand_in_the_way (void) {
@@ -173,6 +193,7 @@ int main (void) {
   RUN(what_grows_is_limited);
   RUN(chunks_fit_a_limit);
   RUN(what_is_kept_is_bounded);
+  RUN(little_is_kept_under_a_limit);
   RUN(what_is_kept_does_not_stand_in_the_way);
   return check_end();
 }

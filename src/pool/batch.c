@@ -37,22 +37,26 @@ void lc_batch_free (Batch *b) {
 
 /* ---- the shelf ---- */
 
+/* So many are kept there, and so many bytes in all. */
 #define SHELF_MOST 8
-/* Nothing larger is kept there. */
-#define SHELF_BYTES ((size_t)64 * 1024)
+#define SHELF_BYTES ((size_t)8 * 1024 * 1024)
+
+static size_t batch_bytes (const Batch *b) {
+  return b->msg.cap + b->cap * sizeof(Entry);
+}
 
 Batch *lc_shelf_take (Shelf *shelf, Mem *mem) {
   Batch *b = (Batch *)shelf->first;
   if (b == NULL || b->mem != mem) return NULL;
   shelf->first = b->task.next;
   shelf->n--;
+  shelf->bytes -= batch_bytes(b);
   b->task.next = NULL;
   return b;
 }
 
 void lc_shelf_put (Shelf *shelf, Batch *b) {
-  if (shelf->n == SHELF_MOST || b->msg.cap > SHELF_BYTES
-      || b->cap * sizeof(Entry) > SHELF_BYTES
+  if (shelf->n == SHELF_MOST || shelf->bytes + batch_bytes(b) > SHELF_BYTES
       || (shelf->first != NULL && ((Batch *)shelf->first)->mem != b->mem)) {
     lc_batch_free(b);
     return;
@@ -60,6 +64,7 @@ void lc_shelf_put (Shelf *shelf, Batch *b) {
   b->task.next = shelf->first;
   shelf->first = &b->task;
   shelf->n++;
+  shelf->bytes += batch_bytes(b);
 }
 
 void lc_shelf_clear (Shelf *shelf) {
@@ -68,7 +73,7 @@ void lc_shelf_clear (Shelf *shelf) {
     shelf->first = b->task.next;
     lc_batch_free(b);
   }
-  shelf->n = 0;
+  shelf->n = shelf->bytes = 0;
 }
 
 /* ---- entries ---- */

@@ -128,7 +128,7 @@ void lc_batch_free (Batch *b);
 */
 typedef struct Shelf {
   Task *first;
-  int n;
+  size_t n, bytes;
 } Shelf;
 
 /* Of those that were made with `mem`, or NULL. */

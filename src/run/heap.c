@@ -51,6 +51,7 @@ void lc_heap_init (Heap *h, Mem *mem) {
   h->next = h->end = NULL;
   h->chunks = NULL;
   h->grow = CHUNK_FIRST;
+  h->kept = NULL;
   h->nkept = h->bytes_kept = 0;
   h->refused = h->held = 0;
   h->cramped = h->shared = 0;
@@ -258,17 +259,31 @@ static void heap_drop_oldest (Heap *h) {
   heap_unkeep(h, 0);
 }
 
+#define KEPT_SIZE (HEAP_KEPT * sizeof(HeapKept))
+
 void lc_heap_trim (Heap *h) {
   while (h->nkept > 0) heap_drop_oldest(h);
+  if (h->kept != NULL) h->mem->fn(h->mem->ud, h->kept, KEPT_SIZE, 0);
+  h->kept = NULL;
 }
 
-static void heap_keep (Heap *h, void *p, size_t whole) {
-  while (h->nkept > 0 && (h->nkept == HEAP_KEPT
-                          || h->bytes_kept + whole > HEAP_KEPT_BYTES))
+static size_t heap_may_keep (const Heap *h) {
+  return h->limit != 0 && h->limit < HEAP_KEPT_BYTES ? h->limit : HEAP_KEPT_BYTES;
+}
+
+/* 0: it is too large, or there is no memory to note it. */
+static int heap_keep (Heap *h, void *p, size_t whole) {
+  size_t most = heap_may_keep(h);
+  if (whole > most) return 0;
+  if (h->kept == NULL)
+    h->kept = (HeapKept *)h->mem->fn(h->mem->ud, NULL, 0, KEPT_SIZE);
+  if (h->kept == NULL) return 0;
+  while (h->nkept > 0 && (h->nkept == HEAP_KEPT || h->bytes_kept + whole > most))
     heap_drop_oldest(h);
   h->kept[h->nkept].p = p;
   h->kept[h->nkept++].size = whole;
   h->bytes_kept += whole;
+  return 1;
 }
 
 /* --- the allocator ------------------------------------------------------- */
@@ -286,9 +301,8 @@ static void heap_count (Heap *h, size_t used) {
 static void heap_free (Heap *h, void *p, size_t size) {
   if (p == NULL) return;
   if (heap_is_small(size)) heap_put(h, p, heap_class(size));
-  else if (heap_is_huge(size) && heap_whole(size) <= HEAP_KEPT_BYTES)
-    heap_keep(h, p, heap_whole(size));
-  else h->mem->fn(h->mem->ud, p, heap_whole(size), 0);
+  else if (!heap_is_huge(size) || !heap_keep(h, p, heap_whole(size)))
+    h->mem->fn(h->mem->ud, p, heap_whole(size), 0);
 }
 
 /* Before memory is said to be out, what is only kept is given back. */

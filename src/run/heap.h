@@ -11,10 +11,10 @@
 ** simple segregated storage; sizes from measurement.) The largest chunks are
 ** a large page each (base/pages.h), which is 3 % of the time of who makes trees.
 **
-** Of the huge ones (from HEAP_HUGE bytes on: long strings, long arrays) some
-** that were freed are kept: the system would take each back at once, and give
-** it again page by page, zeroed. So that they fit again, their sizes are
-** rounded up, by an eighth at most.
+** Of the huge ones (from HEAP_HUGE bytes on: long strings, long arrays) those
+** that were freed last are kept: the system would take each back at once, and give
+** it again page by page, zeroed, which on a virtual machine takes ten times as long as
+** to write to it. So that they fit again, their sizes are rounded up, by an eighth at most.
 **
 ** The limit is exact: `used` never passes it. At the limit Lua collects all
 ** garbage and asks again; but the buffers of its own libraries (string.rep,
@@ -44,12 +44,14 @@
 #define HEAP_SMALL 512
 #define HEAP_UNIT 16
 #define HEAP_HUGE ((size_t)64 * 1024)
-/* The huge blocks that are kept: how many, and how many bytes in all. */
-#define HEAP_KEPT 8
-#define HEAP_KEPT_BYTES ((size_t)4 * 1024 * 1024)
+/* The huge blocks that are kept: how many, and how many bytes in all (and no more than
+** the limit). */
+#define HEAP_KEPT 64
+#define HEAP_KEPT_BYTES ((size_t)16 * 1024 * 1024)
 
 typedef struct HeapBlock HeapBlock;
 typedef struct HeapChunk HeapChunk;
+typedef struct HeapKept { void *p; size_t size; } HeapKept;
 
 typedef struct Heap {
   /* set at birth */
@@ -65,7 +67,7 @@ typedef struct Heap {
   char *next, *end;         /* what is left of the newest chunk */
   HeapChunk *chunks;
   size_t grow;              /* bytes of the next chunk */
-  struct { void *p; size_t size; } kept[HEAP_KEPT];   /* oldest first */
+  HeapKept *kept;           /* [HEAP_KEPT], oldest first; NULL until there is one */
   size_t nkept, bytes_kept;
   int shared;               /* by several states: then, lock guards all of this */
   Mutex lock;
