@@ -145,6 +145,26 @@ static void what_is_kept_is_bounded (void) {
   lc_heap_clear(&heap);
 }
 
+static void a_huge_block_grows_into_one_that_is_kept (void) {
+  size_t small = HEAP_HUGE, large = 4 * HEAP_HUGE, i, wrong = 0, before;
+  char *p;
+  begin();
+  give(take(large), large);
+  p = (char *)take(small);
+  REQUIRE(p != NULL);
+  for (i = 0; i < small; i++) p[i] = (char)(i % 101);
+  before = out;
+  p = (char *)lc_heap_alloc(&heap, p, small, large);
+  REQUIRE(p != NULL);
+  CHECK(heap.kept == NULL || out == before);
+  CHECK_INT(lc_heap_used(&heap), large);
+  for (i = 0; i < small; i++) wrong += p[i] != (char)(i % 101);
+  CHECK_INT(wrong, 0);
+  give(p, large);
+  lc_heap_clear(&heap);
+  CHECK_INT(out, 0);
+}
+
 /* In number as in bytes, and by the limit. */
 static void little_is_kept_under_a_limit (void) {
   void *p[100];
@@ -193,6 +213,7 @@ int main (void) {
   RUN(what_grows_is_limited);
   RUN(chunks_fit_a_limit);
   RUN(what_is_kept_is_bounded);
+  RUN(a_huge_block_grows_into_one_that_is_kept);
   RUN(little_is_kept_under_a_limit);
   RUN(what_is_kept_does_not_stand_in_the_way);
   return check_end();

@@ -318,19 +318,31 @@ static void *heap_new (Heap *h, size_t size) {
   return heap_new(h, size);
 }
 
+/* Between large ones. The system may let it grow where it is, but gives that page by
+** page: one that is kept is there. */
+static void *heap_resize_large (Heap *h, void *p, size_t osize, size_t nsize) {
+  size_t old = heap_whole(osize), whole = heap_whole(nsize);
+  void *q = NULL;
+  if (old == whole) return p;
+  if (nsize > osize && heap_is_huge(nsize)) q = heap_from_kept(h, whole);
+  if (q != NULL) {
+    memcpy(q, p, osize);
+    heap_free(h, p, osize);
+    return q;
+  }
+  q = h->mem->fn(h->mem->ud, p, old, whole);
+  if (q != NULL || h->nkept == 0) return q;
+  lc_heap_trim(h);
+  return h->mem->fn(h->mem->ud, p, old, whole);
+}
+
 /* Between classes, or between small and large, it moves. */
 static void *heap_resize (Heap *h, void *p, size_t osize, size_t nsize) {
   void *q;
   if (heap_is_small(osize) && heap_is_small(nsize)
       && heap_class(osize) == heap_class(nsize)) return p;
-  if (!heap_is_small(osize) && !heap_is_small(nsize)) {
-    size_t old = heap_whole(osize), whole = heap_whole(nsize);
-    if (old == whole) return p;
-    q = h->mem->fn(h->mem->ud, p, old, whole);
-    if (q != NULL || h->nkept == 0) return q;
-    lc_heap_trim(h);
-    return h->mem->fn(h->mem->ud, p, old, whole);
-  }
+  if (!heap_is_small(osize) && !heap_is_small(nsize))
+    return heap_resize_large(h, p, osize, nsize);
   q = heap_new(h, nsize);
   if (q == NULL) return NULL;
   memcpy(q, p, osize < nsize ? osize : nsize);
