@@ -115,3 +115,74 @@ describe("the results of a range", function()
     assert.same({ 40, 3 * 820 }, { n, sum })
   end)
 end)
+
+describe("a row that is being read", function()
+  -- Mostly what a row may have.
+  local function plain(x)
+    local kind = x % 6
+    if kind == 0 then return x / 2 end
+    if kind == 1 then return x % 4 == 1 end
+    if kind == 2 then return nil end
+    return x % 31 == 0 and "text" or x
+  end
+
+  local function ask(results, how)
+    if how == 1 then return results:next() end
+    if how == 2 then
+      local i, value
+      repeat i, value = results:poll() until i or value ~= "pending"
+      return i, value
+    end
+    return results()
+  end
+
+  -- Takes `n` results, in one of three ways each.
+  local function take(results, n, seen)
+    for _ = 1, n do
+      local i, value = ask(results, math.random(5))
+      assert.is_nil(seen[i])
+      seen[i] = true
+      assert.equal(plain(i), value)
+    end
+  end
+
+  before_each(function() math.randomseed(7) end)
+
+  for _, batch in ipairs { 1, 2, 3, 50, 1000 } do
+    it(("gives each result once, however it is asked, in batches of %d"):format(batch), function()
+      local results, seen = pool:map(lacus.range(1, 300), plain, { batch = batch }), {}
+      take(results, 300, seen)
+      assert.equal(300, #seen)
+      assert.is_nil(results())
+    end)
+
+    it(("says what it has left when it is closed, in batches of %d"):format(batch), function()
+      for n = 1, 120, 7 do
+        local results = pool:map(lacus.range(1, 120), plain, { batch = batch })
+        take(results, n, {})
+        local pulled = n + results:close()      -- in whole batches
+        assert.is_true(pulled == 120 or pulled < 120 and pulled % batch == 0)
+        assert.error_matches(function() results() end, "attempt to use closed results")
+      end
+    end)
+  end
+
+  it("goes on where another loop has stopped", function()
+    local results, seen, n = pool:map(lacus.range(1, 200), plain, { batch = 40 }), {}, 0
+    for _, most in ipairs { 3, 45, 199, 200, 1000 } do
+      for i in results do       -- (no fourth value, so `break` does not close them)
+        assert.is_nil(seen[i])
+        seen[i], n = true, n + 1
+        if n == most then break end
+      end
+    end
+    assert.equal(200, n)
+  end)
+
+  it("is bounded by a deadline", function()
+    local results = pool:map(lacus.range(1, 50), plain, { batch = 50, deadline = 1000 })
+    local seen = {}
+    take(results, 50, seen)
+    assert.equal(50, #seen)
+  end)
+end)

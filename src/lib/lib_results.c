@@ -272,21 +272,30 @@ static int res_method (lua_State *L, ResMode mode, uint64_t deadline) {
 /*
 ** What is left of a batch of plain results is handed over from here, without
 ** asking the stream what else there is to do: it is asked once for each batch.
-** Pushes index and result; 0: ask it.
+** Both push index and result; 0: not that.
 */
-static int res_quick (lua_State *L, Results *r) {
+static inline int res_cell (lua_State *L, Results *r) {
+  uint64_t index;
+  const Cell *c;
+  if (!r->plain || r->s == NULL || (c = lc_stream_cell(r->s, &index)) == NULL)
+    return 0;
+  lua_pushinteger(L, (lua_Integer)index);
+  lc_cell_value(L, c);
+  return 1;
+}
+
+static int res_entry (lua_State *L, Results *r) {
   const Entry *e;
-  if (r->s == NULL || r->inside || r->waiting || r->ended
-      || r->limit != LC_NEVER || r->on_error == ONERROR_RETURN
+  if (!r->plain || r->s == NULL || r->inside || r->waiting || r->ended
       || (e = lc_stream_next(r->s)) == NULL) return 0;
   lua_pushinteger(L, (lua_Integer)e->index);
   lc_entry_value(L, e);
-  return 2;
+  return 1;
 }
 
 static int l_res_call (lua_State *L) {
   Results *r = res_test(L);
-  if (r != NULL && res_quick(L, r)) return 2;
+  if (r != NULL && (res_cell(L, r) || res_entry(L, r))) return 2;
   return res_method(L, MODE_CALL, LC_NEVER);
 }
 
@@ -303,7 +312,8 @@ static int l_res_poll (lua_State *L) {
 /* The iterator of results:values(); upvalue: the results. It may be a source
 ** too, so it asks nothing of its arguments. */
 static int l_res_value (lua_State *L) {
-  if (res_quick(L, (Results *)lua_touserdata(L, lua_upvalueindex(1)))) return 1;
+  Results *r = (Results *)lua_touserdata(L, lua_upvalueindex(1));
+  if (res_cell(L, r) || res_entry(L, r)) return 1;
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(1));
   return res_method(L, MODE_VALUE, LC_NEVER);

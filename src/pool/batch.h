@@ -235,6 +235,13 @@ static inline void lc_entry_value (lua_State *L, const Entry *e) {
   }
 }
 
+static inline void lc_cell_value (lua_State *L, const Cell *c) {
+  Entry e;
+  e.form = c->form;
+  e.integer = c->bits;
+  lc_entry_value(L, &e);
+}
+
 /* Pushes the values of its first record, in `m` (which may be NULL for an entry
 ** that holds its value) or not, and gives their number. As lc_decode, it makes its room, and may raise. */
 int lc_entry_push (lua_State *L, Codec *c, const Message *m, const Entry *e);

@@ -131,6 +131,15 @@ int lc_stream_put_failed (Stream *s, Batch *b) {
 
 /* --- taking ------------------------------------------------------------- */
 
+/* (Who reads in order has spelled it out.) */
+static void stream_open_row (Stream *s) {
+  const Batch *b = s->from;
+  s->cell = lc_batch_cells(b) + s->at;
+  s->cell_end = lc_batch_cells(b) + b->n - 1;
+  if (s->cell > s->cell_end) s->cell_end = s->cell;
+  s->cell_index = lc_batch_index(b, s->at);
+}
+
 const Entry *lc_stream_take (Stream *s, Batch **from) {
   if (s->options.ordered) {
     StreamSlot *slot = &s->slots[lc_turn(s) & s->mask];
@@ -144,6 +153,7 @@ const Entry *lc_stream_take (Stream *s, Batch **from) {
     s->from = (Batch *)s->ready;
     s->taken = lc_batch_entry(s->from, s->at++, &s->made);
   }
+  if (s->from->shape == SHAPE_ROW) stream_open_row(s);
   if (s->taken->last) {
     s->handed++;
     if (s->options.ordered) lc_turn_pass(s);
@@ -154,10 +164,17 @@ const Entry *lc_stream_take (Stream *s, Batch **from) {
   return s->taken;
 }
 
-/* The consumer is through with the entry it took. */
+/* The consumer is through with the entry it took, and the cells behind it. */
 static void stream_settle (Stream *s) {
   Batch *b = s->from;
   if (b == NULL) return;
+  if (s->cell != NULL) {
+    size_t taken = (size_t)(s->cell - lc_batch_cells(b)) - s->at;
+    s->at += taken;
+    s->handed += taken;
+    b->unread -= taken;
+    s->cell = s->cell_end = NULL;
+  }
   s->taken = NULL;
   s->from = NULL;
   if (--b->unread > 0) return;
@@ -287,9 +304,10 @@ static void stream_shelve (Stream *s) {
 size_t lc_stream_close (Stream *s) {
   Task *home;
   Call *call;
-  size_t left = (size_t)(s->pulled - s->handed);
   int away = s->pulled > s->finished;
+  size_t left;
   if (s->from != NULL) stream_settle(s);
+  left = (size_t)(s->pulled - s->handed);
   for (call = s->calls; call != NULL; call = call->next) lc_call_retire(call);
   lc_mutex_lock(&s->lock);
   s->closed = 1;

@@ -165,6 +165,10 @@ struct Stream {
   Entry made;                 /* of a row, for... */
   const Entry *taken;         /* handed over; its batch not let go yet... */
   Batch *from;                /* ...so that a raising decode loses nothing */
+  const Cell *cell, *cell_end;   /* of `from`, if that is a row: the next ones, but for the
+                              ** last. What was taken of them is counted when the stream
+                              ** is asked for anything else: see stream_settle */
+  uint64_t cell_index;        /* of the one at `cell` */
 };
 
 /* NULL without memory (or a lock). The caller holds it. */
@@ -215,15 +219,27 @@ int lc_stream_glance (Stream *s);
 const Entry *lc_stream_take (Stream *s, Batch **from);
 
 /*
-** Instead of a step and a take: the next entry of the batch that is being read,
-** if it holds a value and is the last of its index; else NULL, and nothing has
-** happened. What else there is to do is done once for each batch.
+** Instead of a step and a take: the next cell of the row that is being read, and its index;
+** or NULL, and nothing has happened.
+*/
+static inline const Cell *lc_stream_cell (Stream *s, uint64_t *index) {
+  if (s->cell == s->cell_end
+      || atomic_load_explicit(&s->nparked, memory_order_seq_cst) > 0)
+    return NULL;
+  *index = s->cell_index++;
+  return s->cell++;
+}
+
+/*
+** Likewise: the next entry of the batch that is being read, if that is no row, it holds a
+** value and is the last of its index. What else there is to do is done once for each batch.
 */
 static inline const Entry *lc_stream_next (Stream *s) {
   Batch *b = s->from;
   const Entry *e;
-  if (b == NULL || s->options.ordered || b->unread < 2) return NULL;
-  e = lc_batch_entry(b, s->at, &s->made);
+  if (b == NULL || b->shape != SHAPE_ENTRIES || s->options.ordered
+      || b->unread < 2) return NULL;
+  e = &b->entries[s->at];
   if (e->form == FORM_RECORD || e->kind != ENTRY_VALUES || !e->last
       || atomic_load_explicit(&s->nparked, memory_order_seq_cst) > 0)
     return NULL;
