@@ -363,11 +363,12 @@ int lc_lib_map (lua_State *L, Home *home, Pool *p) {
   r->on_error = o.on_error;
   r->seconds = o.deadline;
   r->limit = o.deadline < 0 ? LC_NEVER : lc_deadline(o.deadline);
-  r->plain = r->limit == LC_NEVER && r->on_error != ONERROR_RETURN;
   if (p->shuffled && !o.stream.ordered) {
     o.stream.ordered = o.stream.shuffled = 1;
     o.stream.shuffle = p->shuffle;
   }
+  r->plain = r->limit == LC_NEVER && r->on_error != ONERROR_RETURN
+             && !o.stream.ordered;
   r->s = lc_pool_begin(p, home, &o.stream);
   if (r->s == NULL) return luaL_error(L, "not enough memory");
   lc_pool_hold(p);

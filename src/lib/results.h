@@ -38,7 +38,8 @@ typedef struct Results {
   Inside inside;        /* something: no other step, no close */
   int waiting;          /* a task waits in here: likewise */
   uint64_t deadline;    /* of that wait */
-  int plain;            /* a result is its index and its values, and no clock is looked at */
+  int plain;            /* a result is its index and its values, as they arrive, and no
+                        ** clock is looked at */
   uint64_t limit;       /* of the whole map... */
   lua_Number seconds;   /* ...which had so many */
   int failed;           /* the source's error is in UV_ERROR */

@@ -232,13 +232,12 @@ static inline const Cell *lc_stream_cell (Stream *s, uint64_t *index) {
 
 /*
 ** Likewise: the next entry of the batch that is being read, if that is no row, it holds a
-** value and is the last of its index. What else there is to do is done once for each batch.
+** value and is the last of its index. (Not of one that is read in order.) What else there is to do is done once for each batch.
 */
 static inline const Entry *lc_stream_next (Stream *s) {
   Batch *b = s->from;
   const Entry *e;
-  if (b == NULL || b->shape != SHAPE_ENTRIES || s->options.ordered
-      || b->unread < 2) return NULL;
+  if (b == NULL || b->shape != SHAPE_ENTRIES || b->unread < 2) return NULL;
   e = &b->entries[s->at];
   if (e->form == FORM_RECORD || e->kind != ENTRY_VALUES || !e->last
       || atomic_load_explicit(&s->nparked, memory_order_seq_cst) > 0)
