@@ -232,7 +232,8 @@ static inline const Cell *lc_stream_cell (Stream *s, uint64_t *index) {
 
 /*
 ** Likewise: the next entry of the batch that is being read, if that is no row, it holds a
-** value and is the last of its index. (Not of one that is read in order.) What else there is to do is done once for each batch.
+** value and is the last of its index. (Not of a stream that is read in order.) What else
+** there is to do is done once for each batch.
 */
 static inline const Entry *lc_stream_next (Stream *s) {
   Batch *b = s->from;
