@@ -131,12 +131,12 @@ int lc_stream_put_failed (Stream *s, Batch *b) {
 
 /* --- taking ------------------------------------------------------------- */
 
-/* (Who reads in order has spelled it out.) */
+/* If something follows what was taken. (Who reads in order has spelled it out.) */
 static void stream_open_row (Stream *s) {
   const Batch *b = s->from;
+  if (b->shape != SHAPE_ROW || b->unread < 2) return;
   s->cell = lc_batch_cells(b) + s->at;
   s->cell_end = lc_batch_cells(b) + b->n - 1;
-  if (s->cell > s->cell_end) s->cell_end = s->cell;
   s->cell_index = lc_batch_index(b, s->at);
 }
 
@@ -153,7 +153,7 @@ const Entry *lc_stream_take (Stream *s, Batch **from) {
     s->from = (Batch *)s->ready;
     s->taken = lc_batch_entry(s->from, s->at++, &s->made);
   }
-  if (s->from->shape == SHAPE_ROW) stream_open_row(s);
+  stream_open_row(s);
   if (s->taken->last) {
     s->handed++;
     if (s->options.ordered) lc_turn_pass(s);
@@ -164,7 +164,7 @@ const Entry *lc_stream_take (Stream *s, Batch **from) {
   return s->taken;
 }
 
-/* The consumer is through with the entry it took, and the cells behind it. */
+/* The consumer is through with the entry it took, if any, and the cells behind it. */
 static void stream_settle (Stream *s) {
   Batch *b = s->from;
   if (b == NULL) return;
@@ -230,7 +230,7 @@ static StreamStep stream_starve (Stream *s) {
 StreamStep lc_stream_step (Stream *s, int pulled) {
   int ready;
   uint64_t now = lc_ticks();
-  if (s->from != NULL) stream_settle(s);
+  stream_settle(s);
   stream_collect(s);
   lc_supply_hurry(s, now);
   ready = stream_has_ready(s);
@@ -306,7 +306,7 @@ size_t lc_stream_close (Stream *s) {
   Call *call;
   int away = s->pulled > s->finished;
   size_t left;
-  if (s->from != NULL) stream_settle(s);
+  stream_settle(s);
   left = (size_t)(s->pulled - s->handed);
   for (call = s->calls; call != NULL; call = call->next) lc_call_retire(call);
   lc_mutex_lock(&s->lock);
