@@ -89,6 +89,8 @@ describe("pool:submit", function()
     local closed = lacus.pool(1)
     closed:close()
     fails.here("the pool is closed", function() closed:submit(same) end)
+    assert.equal(1, pool:submit(same, 1):get())             -- known from here on
+    fails.here("the pool is closed", function() closed:submit(same, 1) end)
   end)
 
   it("leaves nothing behind when it refuses", function()
@@ -271,6 +273,19 @@ describe("a future that is sent", function()
     local f = pool:submit(square, 5)
     local _, back = pool:map({ f }, same)()
     assert.is_true(rawequal(f, back))
+  end)
+
+  it("is the same each time, however it comes back", function()
+    local f, g = pool:submit(square, 5), pool:submit(square, 6)
+    local ended = lacus.wait { f, g, f }
+    assert.is_true(rawequal(f, ended[1]) and rawequal(g, ended[2]) and rawequal(f, ended[3]))
+    local seen = { [f] = "f", [g] = "g" }
+    local h = pool:submit(square, 7)
+    local back = pool:submit(function(list) return list end, { h, f, { h, g } }):get()
+    assert.is_true(rawequal(h, back[1]) and rawequal(h, back[3][1]))
+    assert.same({ "f", "g" }, { seen[back[2]], seen[back[3][2]] })
+    assert.equal(49, pool:submit(function() return h:get() end):get())     -- as an upvalue
+    assert.is_true(rawequal(h, (lacus.wait { h })[1]))
   end)
 
   it("can be a task's result", function()

@@ -218,6 +218,16 @@ pool:submit(function(x) return x + 1 end, step):get()
       }
     end)
 
+    on_terminal("Ctrl-C cancels tasks whose futures nobody holds #notsan", function()
+      session {
+        { "pool = require 'lacus'.pool(2)\n", "> " },
+        { "for _ = 1, 9 do pool:submit(function() while true do end end) end\n", "> " },
+        { "collectgarbage() io.write 'be' print 'gun' while true do end\n", "begun\n" },
+        { "\3", "interrupted!" },
+        { "pool:submit(function() return 'still' .. 'here' end):get()\n", "stillhere\n" },
+      }
+    end)
+
     on_terminal("shows tables as wide as that is", function()
       local all = session({
         { "t = {} for i = 1, 90 do t[i] = i end\n", "> " },

@@ -447,13 +447,13 @@ static void test_ordered_keeps_room_for_the_turn (void) {
   CHECK(kind->credit(&r.s->sink, 2, &n));
   CHECK(!kind->credit(&r.s->sink, 2, &n));
   kind->forget(&r.s->sink, &n);
-  CHECK(n.at == NULL);
+  CHECK(!lc_wait_is_listed(&n));
   CHECK(kind->credit(&r.s->sink, 1, &n));
   CHECK(!kind->credit(&r.s->sink, 1, &n));
   CHECK(!lc_parker_has_token(&f.reader));
   CHECK_INT(reader_close(&r), 2);
   CHECK(lc_parker_has_token(&f.reader));    /* told, and off the list */
-  CHECK(n.at == NULL);
+  CHECK(!lc_wait_is_listed(&n));
   fake_close(&f);
 }
 

@@ -70,6 +70,40 @@ static void a_handle_is_shared (void) {
   CHECK_INT(freed, 1);
 }
 
+/* Not before it has been sent is it in the table in which lc_object_push looks. */
+static void a_handle_is_fresh (void) {
+  Border b;
+  Lamp *l;
+  int freed = 0;
+  border_open(&b);
+  lamp_register(b.home);
+  lamp_register(b.away);
+  lc_object_blank(b.home, &lamp_kind);
+  CHECK(lc_object_test(b.home, -1, &lamp_kind) == NULL);
+  l = lamp_new(&freed);
+  lc_object_fill(b.home, &l->head);
+  CHECK(lc_object_test(b.home, -1, &lamp_kind) == &l->head);
+  CHECK(lc_object_isfresh(b.home, -1));
+  lua_setglobal(b.home, "lamp");
+  border_do(&b, "=fresh", "check(copy({ x = lamp }).x == lamp)\n");
+  lua_getglobal(b.home, "lamp");
+  CHECK(!lc_object_isfresh(b.home, -1));
+  lc_object_push(b.home, lc_shared_hold(&l->head));
+  CHECK(lua_rawequal(b.home, -1, -2));
+  lua_pop(b.home, 2);
+  border_do(&b, "=fresh", "drop(lamp)\n");
+  border_do(&b, "=fresh", "there(function() collectgarbage() end)\n");
+  CHECK_INT(freed, 1);
+  lc_object_blank(b.home, &lamp_kind);        /* what was to be made was not */
+  lua_pop(b.home, 1);
+  lc_object_blank(b.home, &lamp_kind);
+  lc_object_fill(b.home, &lamp_new(&freed)->head);
+  lua_pop(b.home, 1);
+  lua_gc(b.home, LUA_GCCOLLECT, 0);
+  CHECK_INT(freed, 2);
+  border_close(&b);
+}
+
 /* Nor is a userdata of somebody else with the metatable of one, whatever its size. */
 static void what_is_no_handle (void) {
   Border b;
@@ -435,6 +469,7 @@ static void a_state_that_is_closing (void) {
 
 int main (void) {
   RUN(a_handle_is_shared);
+  RUN(a_handle_is_fresh);
   RUN(what_is_no_handle);
   RUN(a_message_holds_its_handles);
   RUN(a_state_that_does_not_know_it);

@@ -19,8 +19,7 @@
 ** maybe not after the stop. SLEEPS: the last task of a CHAIN waits for what never comes.
 ** Then main closes the pool, or lets it go and its home ends [pool_forget,
 ** pool_resident_stop]; NO_GET: without waiting for a task. CANCEL: somebody cancels a task at any moment.
-** STOP: the pool stops at any moment (init failed in a worker; lacus_pool_stop). NOMEM: a task
-** that is no future's (an item of a map: not pending) submits without memory.
+** STOP: the pool stops at any moment (init failed in a worker; lacus_pool_stop).
 **
 ** What one lock guards is one step: pool.lock is the last in the lock order and
 ** nothing waits under it; future.lock is taken before it, and a wake under it is
@@ -48,7 +47,6 @@
 **   BUG_LEFT_ON_LIST a slot that was stepped in vain stays on the idle list.
 **   BUG_STOP_KEEPS_SLOTS, BUG_LEAVE_KEEPS_SLOT  a task that waited in a slot when the pool
 **       stopped ended when the pool was closed, which waits for who waits for it.
-**   BUG_EXPECT       pool_expect, taken back to zero, tells nobody.
 **
 ** Not modelled: fairness (LOOKS_FAIR), recycle, opening, lost workers (abandon.pml),
 ** timers (fiber.pml), streams (stream.pml), how what runs is stopped (interrupt.pml), finalizers
@@ -69,7 +67,6 @@
 ** @prove -DFLOOD -DTASKS=3 -DWORKERS=2
 ** @prove -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DNO_GET
 ** @prove -DHELP -DTASKS=3 -DWORKERS=2
-** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DNOMEM
 ** @prove -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTEPPED
 ** @prove -DFLOOD -DTASKS=3 -DWORKERS=2 -DSTEPPED -DNO_GET
 ** @prove -DCHAIN -DTASKS=2 -DWORKERS=1 -DSTEPPED -DSTOP
@@ -93,7 +90,6 @@
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DBUG_HELP_HOME
 ** @catch -DFLOOD -DTASKS=3 -DWORKERS=2 -DHOME_TASK -DBUG_HELPS_WHEN_CALLED
 ** @catch -DCHAIN -DTASKS=2 -DWORKERS=2 -DSTEPPED -DBUG_LEFT_ON_LIST
-** @catch -DCHAIN -DTASKS=2 -DWORKERS=1 -DNOMEM -DBUG_EXPECT
 */
 #define N (TASKS + 1)     /* tasks from 1 */
 #define NOBODY 255
@@ -272,32 +268,23 @@ inline expect_less () {
 
 /* [lc_pool_submit]; `by`: a worker, or NOBODY for main; sets `ok` */
 inline submit (by, t, ok) {
-  atomic {                                         /* [pool_expect] */
+  atomic {                                         /* [lc_schedule_submit] */
+#ifdef BUG_QUEUES_WHEN_STOPPING
+    ok = 1;
+#else
     ok = !stopping;
-    if :: ok -> pending++; future[t] = QUEUED :: else fi
+#endif
+    v = NOBODY;
+    if
+    :: ok ->
+       pending++;
+       future[t] = QUEUED;
+       if :: by == NOBODY -> queued[t] = 1 :: else -> mine[t] = by fi;
+       send_for_one(v)
+    :: else
+    fi
   };
-  if
-  :: ok ->
-     atomic {                                      /* [lc_schedule_queue] */
-#ifndef BUG_QUEUES_WHEN_STOPPING
-       if
-       :: stopping -> ok = 0; v = NOBODY
-       :: else ->
-#endif
-          if :: by == NOBODY -> queued[t] = 1 :: else -> mine[t] = by fi;
-          send_for_one(v)
-#ifndef BUG_QUEUES_WHEN_STOPPING
-       fi
-#endif
-     };
-     wake(v);
-     if
-     :: !ok -> future_end(t, CANCELLED, ok)        /* [future_drop_task], [future_lost] */
-     :: else
-     fi;
-     ok = 1
-  :: else
-  fi
+  wake(v)
 }
 
 /* ---- stopping ---------------------------------------------------------------- */
@@ -726,9 +713,6 @@ active proctype main_thread () {
     do :: i < WORKERS -> run worker(i); i++ :: else -> break od;
     i = 0
   };
-#ifdef NOMEM
-  run item();
-#endif
   submit(NOBODY, 1, ok);
 #ifdef FLOOD
   w = 2;
@@ -849,23 +833,5 @@ active proctype stopper () {
 #endif
   bit dropped;
   lc_schedule_stop()
-}
-#endif
-
-#ifdef NOMEM
-/* [lc_pool_submit] without memory for the future; it runs on a worker, which
-** is not gone before it ends */
-proctype item () {
-  byte i;
-  bit dropped;
-  if
-  :: atomic { !stopping -> pending++ }
-#ifdef BUG_EXPECT
-     pending--
-#else
-     future_ended()
-#endif
-  :: stopping
-  fi
 }
 #endif

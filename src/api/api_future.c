@@ -53,7 +53,7 @@ int lc_api_send (lacus_pool *p, Worker *on, Batch *b, lacus_done_fn done,
   t->waiter.wake = ticket_wake;
   t->node.waiter = &t->waiter;
   if (future != NULL) *future = lacus_future_hold(t);
-  if (!lc_future_listen(f, &t->node)) ticket_wake(&t->waiter);
+  if (!lc_future_listen(f, &t->node, 0)) ticket_wake(&t->waiter);
   return LACUS_OK;
 }
 
@@ -185,9 +185,8 @@ int lacus_future_wait (lacus_future *f, double seconds) {
   WaitNode n;
   int ended;
   if (lc_parker_init(&parker) != 0) return LACUS_NOMEM;
-  memset(&n, 0, sizeof n);
-  n.waiter = &parker.waiter;
-  do ended = !lc_future_listen(f->f, &n);
+  lc_wait_init(&n, &parker.waiter);
+  do ended = !lc_future_listen(f->f, &n, 0);
   while (!ended && lc_now() < deadline && (lc_park(&parker, deadline, 0), 1));
   lc_future_unlisten(f->f, &n);
   lc_parker_free(&parker);

@@ -37,27 +37,51 @@ struct Waiter {
 typedef struct WaitNode WaitNode;
 
 struct WaitNode {
-  WaitNode *next, **at;         /* at == NULL: on no list */
+  WaitNode *next;
+  _Atomic(WaitNode **) at;      /* NULL: on no list, and nobody else has it */
   Waiter *waiter;
   uint64_t index;               /* the list's own, if it needs one */
 };
 
+/* acquire: pairs with the release in lc_wait_remove, the last touch of the node. */
+static inline int lc_wait_is_listed (WaitNode *n) {
+  return atomic_load_explicit(&n->at, memory_order_acquire) != NULL;
+}
+
+/* On no list, for `waiter`. */
+static inline void lc_wait_init (WaitNode *n, Waiter *waiter) {
+  atomic_store_explicit(&n->at, (WaitNode **)NULL, memory_order_relaxed);
+  n->waiter = waiter;
+}
+
 static inline void lc_wait_add (WaitNode **list, WaitNode *n) {
   while (*list != NULL) list = &(*list)->next;     /* first come */
   n->next = NULL;
-  n->at = list;
+  /* relaxed: the list's lock orders it. */
+  atomic_store_explicit(&n->at, list, memory_order_relaxed);
   *list = n;
 }
 
 static inline void lc_wait_remove (WaitNode *n) {
-  if (n->at == NULL) return;
-  *n->at = n->next;
-  if (n->next != NULL) n->next->at = n->at;
-  n->at = NULL;
+  /* relaxed: the list's lock orders it. */
+  WaitNode **at = atomic_load_explicit(&n->at, memory_order_relaxed);
+  if (at == NULL) return;
+  *at = n->next;
+  if (n->next != NULL) atomic_store_explicit(&n->next->at, at, memory_order_relaxed);
+  atomic_store_explicit(&n->at, (WaitNode **)NULL, memory_order_release);
+}
+
+/* Off the list, and woken; its node is not touched after that. */
+static inline void lc_wait_wake (WaitNode *n) {
+  Waiter *w = n->waiter;
+  lc_wait_remove(n);
+  w->wake(w);
 }
 
 typedef struct Parker {
   Waiter waiter;                /* first: wakes by lc_unpark */
+  WaitNode node;                /* the owner's, on what it waits for: who wakes it touches
+                                ** both, and what is below */
   /* atomic */
   _Atomic(int) state;
   _Atomic(int) waker_cpu;       /* where the last waker ran... */

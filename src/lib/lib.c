@@ -109,12 +109,9 @@ void lc_lib_linger (lua_State *L, LingerFn fn, void *ud) {
   h->linger_ud = ud;
 }
 
-static void lacus_cancel_future (Shared *s) {
-  lc_future_cancel(lc_future_from(s));
-}
-
 void lc_lib_cancel (lua_State *L) {
-  lc_object_each(L, &lc_future_kind.shared, lacus_cancel_future);
+  Home *h = lc_home_find(L);
+  if (h != NULL) lc_home_cancel(h);
 }
 
 void lc_lib_set_workers (lua_State *L, int n) {

@@ -55,6 +55,30 @@ int lc_lib_encode_task (lua_State *L, Home *home, Batch *b, int first,
   return 1;
 }
 
+/* With its one item. Raises nothing; NULL without memory. */
+static Batch *fut_new_batch (Home *home) {
+  Batch *b = lc_home_batch(home);
+  if (b == NULL || lc_batch_add(b, 0, ENTRY_ITEM, 0) != NULL) return b;
+  lc_batch_free(b);
+  return NULL;
+}
+
+/* A function that has been sent before, and one plain value: nothing of that can raise.
+** NULL: it is not that, or memory is out. */
+static Batch *fut_plain (lua_State *L, Home *home, int first, int n) {
+  EntryForm form = n == 2 ? lc_entry_form(L, first + 1) : FORM_RECORD;
+  Call *call = form != FORM_RECORD
+                 ? lc_call_kept(&home->memo, L, home->codec, first) : NULL;
+  Batch *b = call != NULL ? fut_new_batch(home) : NULL;
+  if (b == NULL) {
+    lc_call_release(call);
+    return NULL;
+  }
+  b->call = b->entries[0].call = call;
+  lc_entry_set(L, &b->entries[0], form, first + 1);
+  return b;
+}
+
 /* A batch on its way to the pool, collected if sending it raises. */
 static int l_box_gc (lua_State *L) {
   Batch **box = (Batch **)lua_touserdata(L, 1);
@@ -63,7 +87,7 @@ static int l_box_gc (lua_State *L) {
   return 0;
 }
 
-static Batch **fut_new_batch (lua_State *L, Home *home) {
+static Batch **fut_new_box (lua_State *L) {
   Batch **box = (Batch **)lua_newuserdatauv(L, sizeof(Batch *), 0);
   *box = NULL;
   if (luaL_newmetatable(L, "lacus.batch")) {
@@ -71,35 +95,45 @@ static Batch **fut_new_batch (lua_State *L, Home *home) {
     lua_setfield(L, -2, "__gc");
   }
   lua_setmetatable(L, -2);
-  *box = lc_batch_new(home->mem);
-  if (*box == NULL || lc_batch_add(*box, 0, ENTRY_ITEM, 0) == NULL)
-    luaL_error(L, "not enough memory");
   return box;
 }
 
+/* Anything, or an error about it. The caller's from here on. */
+static Batch *fut_record (lua_State *L, Home *home, int first, int n) {
+  Batch **box = fut_new_box(L), *b = *box = fut_new_batch(home);
+  if (b == NULL || !lc_lib_encode_task(L, home, b, first, n))
+    luaL_error(L, "not enough memory");
+  *box = NULL;
+  return b;
+}
+
+/* The future's handle is there before the future: once that is made, it is on its way. */
 int lc_lib_submit (lua_State *L, Home *home, Pool *p, int to) {
-  int n = lua_gettop(L) - 1;
-  Batch **box;
+  int n = lua_gettop(L) - 1, handle = n + 2;
+  Batch *b;
   Future *f;
   lc_lib_check_function(L, 2);
-  luaL_checkstack(L, 8, NULL);
+  luaL_checkstack(L, 9, NULL);
   if (!lc_pool_alive(p, L)) return luaL_error(L, "%s", lua_tostring(L, -1));
   lc_codec_begin(L, home->codec);
-  box = fut_new_batch(L, home);
   lc_sandbox_address(L, home, p);
-  if (!lc_lib_encode_task(L, home, *box, 2, n))
-    return luaL_error(L, "not enough memory");
-  f = lc_pool_submit(p, home->worker, *box, to);
-  if (f == NULL) return luaL_error(L, "the pool is closed, or memory is out");
-  *box = NULL;
-  lc_object_push(L, &f->sink.head);
+  lc_object_blank(L, &lc_future_kind.shared);
+  b = fut_plain(L, home, 2, n);
+  if (b == NULL) b = fut_record(L, home, 2, n);
+  f = lc_pool_submit(p, home->worker, b, to);
+  if (f == NULL) {
+    lc_batch_free(b);
+    return luaL_error(L, "the pool is closed, or memory is out");
+  }
+  lua_settop(L, handle);
+  lc_object_fill(L, &f->sink.head);
   return 1;
 }
 
 /* --- waiting for one ----------------------------------------------------- */
 
 static int fut_listen (void *thing, WaitNode *n) {
-  return lc_future_listen((Future *)thing, n);
+  return lc_future_listen((Future *)thing, n, 1);
 }
 
 static void fut_unlisten (void *thing, WaitNode *n) {
@@ -123,6 +157,7 @@ static int fut_raise (lua_State *L, const char *kind, const char *message) {
 }
 
 static int fut_values (lua_State *L, Home *home, Future *f) {
+  lc_home_spare(home, lc_future_take_spare(f));
   switch (lc_future_state(f)) {
     case FUTURE_DONE:
       lua_settop(L, 1);
@@ -143,15 +178,18 @@ static int fut_go (lua_State *L, int status, lua_KContext mode) {
   (void)status;
   while (!lc_future_ended(lc_future_state(f))) {
     Fiber *fiber;
-    if (lc_now() >= deadline) {
+    if (deadline != LC_NEVER && lc_now() >= deadline) {
       if (mode == FUT_GET)
         return fut_raise(L, "timeout", "no result within the timeout");
       lua_pushboolean(L, 0);
       return 1;
     }
     fiber = lc_wait_fiber(home, L);
-    if (fiber == NULL) lc_wait_block(L, home, &fut_wait_kind, f, deadline);
-    else if (lc_future_listen(f, &fiber->node))
+    if (fiber == NULL) {
+      lc_home_stock(home);
+      lc_wait_block(L, home, &fut_wait_kind, f, deadline);
+    }
+    else if (lc_future_listen(f, &fiber->node, 1))
       return lc_fiber_suspend(L, fiber, deadline, fut_forget, f, mode, fut_go);
   }
   if (mode == FUT_GET) return fut_values(L, home, f);
@@ -225,7 +263,7 @@ static int set_listen (void *thing, WaitNode *n) {
   size_t i;
   for (i = 0; i < set->n; i++) {
     set->nodes[i].waiter = n->waiter;
-    lc_future_listen(set->f[i], &set->nodes[i]);
+    lc_future_listen(set->f[i], &set->nodes[i], 0);
   }
   if (!set_is_done(set)) return 1;
   set_unlisten(set, n);
@@ -267,8 +305,9 @@ static FutureSet *set_new (lua_State *L, int idx) {
     if (s == NULL)
       luaL_argerror(L, idx, lua_pushfstring(L, "[%I] is no future but a %s",
                       (LUAI_UACINT)(i + 1), luaL_typename(L, -1)));
+    lc_object_list(L, -1);            /* it is pushed again: set_lists */
     lua_pop(L, 1);
-    set->nodes[i].at = NULL;
+    lc_wait_init(&set->nodes[i], NULL);
     set->f[set->n++] = lc_future_from(lc_shared_hold(s));
   }
   return set;

@@ -62,19 +62,18 @@ void lc_wait_poke (lua_State *L) {
 
 static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
                          void *thing, uint64_t deadline) {
-  WaitNode n;
+  WaitNode *n = &home->parker.node;
   uint64_t begun = lc_now(), slice = begun + SLICE_NS;
   int woken;
-  n.at = NULL;
-  n.waiter = &home->parker.waiter;
-  if (thing != NULL && !kind->listen(thing, &n)) return;
+  lc_wait_init(n, &home->parker.waiter);
+  if (thing != NULL && !kind->listen(thing, n)) return;
   if (slice > deadline) slice = deadline;
   woken = lc_home_help(home, &slice);
   if (!woken) {
     woken = lc_park(&home->parker, slice, home->patient ? 0 : home->spin_ns);
     home->patient = lc_now() - begun > PATIENT * home->spin_ns;
   }
-  if (thing != NULL) kind->unlisten(thing, &n);
+  if (thing != NULL) kind->unlisten(thing, n);
   if (!woken || wait_hooked(L) != NULL) lc_wait_poke(L);
   lc_interrupt_check(lc_interrupt_here(), L);
   if (lc_home_has_news(home)) lc_home_warn(home, L);
@@ -85,8 +84,7 @@ static void wait_on_top (lua_State *L, Worker *w, const WaitKind *kind,
                          void *thing, uint64_t deadline) {
   WaitNode n;
   int open = 1;
-  n.at = NULL;
-  n.waiter = &w->parker.waiter;
+  lc_wait_init(&n, &w->parker.waiter);
   while (open && lc_now() < deadline
          && !lc_interrupt_due(&w->interrupt)
          && (thing == NULL || kind->listen(thing, &n)))

@@ -71,22 +71,32 @@ void lc_call_forget (CallMemo *memo) {
   for (i = 0; i < LC_CALLS_REPEATED; i++) memo_put(&memo->kept[i], NULL);
 }
 
+static Call **memo_place (CallMemo *memo, const Shared *ident) {
+  return &memo->kept[((uintptr_t)ident >> 6) % LC_CALLS_REPEATED];
+}
+
+/* The one that is kept for `ident`, held. */
+static Call *memo_find (CallMemo *memo, const Shared *ident) {
+  Call *call = *memo_place(memo, ident);
+  if (!call_is_of(call, ident)) return NULL;
+  lc_shared_hold(&call->head);
+  return call;
+}
+
+Call *lc_call_kept (CallMemo *memo, lua_State *L, const Codec *c, int idx) {
+  const Shared *ident = lc_codec_repeats(L, c, idx);
+  return ident != NULL ? memo_find(memo, ident) : NULL;
+}
+
 void lc_call_repeat (CallMemo *memo, lua_State *L, Codec *c, Mem *mem, int idx,
                      Call **made) {
   const Shared *ident = lc_codec_repeats(L, c, idx);
   int top = lua_gettop(L);
-  Call **place;
-  *made = NULL;
-  if (ident == NULL) return;
-  place = &memo->kept[((uintptr_t)ident >> 6) % LC_CALLS_REPEATED];
-  if (call_is_of(*place, ident)) {
-    lc_shared_hold(&(*place)->head);
-    *made = *place;
-    return;
-  }
+  *made = ident != NULL ? memo_find(memo, ident) : NULL;
+  if (ident == NULL || *made != NULL) return;
   lc_call_new(L, c, mem, idx, made);
   lua_settop(L, top);
-  if (call_is_of(*made, ident)) memo_put(place, *made);
+  if (call_is_of(*made, ident)) memo_put(memo_place(memo, ident), *made);
   else {                          /* no memory; or it has got a name meanwhile */
     lc_call_release(*made);
     *made = NULL;

@@ -51,6 +51,8 @@ typedef struct CallMemo { Call *kept[LC_CALLS_REPEATED]; } CallMemo;
 */
 void lc_call_repeat (CallMemo *memo, lua_State *L, Codec *c, Mem *mem, int idx,
                      Call **made);
+/* Likewise, but only what has been sent before, or NULL. Raises nothing. */
+Call *lc_call_kept (CallMemo *memo, lua_State *L, const Codec *c, int idx);
 /* Lets go of all. */
 void lc_call_forget (CallMemo *memo);
 

@@ -48,15 +48,14 @@ int lc_credit_ask (Sink *k, uint64_t index, WaitNode *n) {
 
 /* Lock held. Whoever is woken asks again. */
 static void credit_unpark (Stream *s, WaitNode *n) {
-  lc_wait_remove(n);
   atomic_fetch_sub_explicit(&s->nparked, 1, memory_order_relaxed);
-  n->waiter->wake(n->waiter);
+  lc_wait_wake(n);
 }
 
 void lc_credit_forget (Sink *k, WaitNode *n) {
   Stream *s = (Stream *)(void *)k;
   lc_mutex_lock(&s->lock);
-  if (n->at != NULL) {
+  if (lc_wait_is_listed(n)) {
     lc_wait_remove(n);
     atomic_fetch_sub_explicit(&s->nparked, 1, memory_order_relaxed);
   }

@@ -13,6 +13,7 @@
 #include "../base/shared.h"
 #include "../base/thread.h"
 #include "../run/worker.h"
+#include "future.h"
 #include "home.h"
 #include "pace.h"
 #include "run.h"
@@ -160,7 +161,9 @@ struct Pool {
                               ** in lc_now's time */
   int stopping;               /* no task is taken or queued any more */
   Paces paces;
-  size_t pending;             /* tasks of futures that have not ended */
+  size_t pending;             /* tasks of futures that have not ended... */
+  Future *futures;            /* ...and these, but for what lc_pool_cancel has
+                              ** taken off */
   uint64_t submits;           /* seeded: tasks submitted from outside */
   int draining;               /* nobody holds it: stop when none is pending */
   int homeless;               /* its home has ended: the last holder frees it */

@@ -25,9 +25,7 @@ void lc_dialogue_free (Dialogue *d) {
 /* Lock held. */
 static void dialogue_wake (Dialogue *d) {
   WaitNode *n = d->body;
-  if (n == NULL) return;
-  lc_wait_remove(n);
-  n->waiter->wake(n->waiter);
+  if (n != NULL) lc_wait_wake(n);
 }
 
 Message *lc_dialogue_words (Dialogue *d) {

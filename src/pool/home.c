@@ -44,6 +44,8 @@ void lc_home_end (Home *h, void (*say) (void *, const char *), void *ud) {
   }
   lc_home_tell(h, say, ud);
   lc_shelf_clear(&h->shelf);
+  lc_batch_free(h->fresh);
+  lc_batch_free(h->used);
   lc_call_forget(&h->memo);
   if (h->has_lock) lc_mutex_free(&h->lock);
   if (h->has_reports_lock) lc_mutex_free(&h->reports_lock);
@@ -162,6 +164,32 @@ int lc_home_help (Home *h, uint64_t *until) {
   for (r = h->residents; r != NULL; r = r->next)
     if (r->kind->help != NULL && r->kind->help(r, until)) return 1;
   return 0;
+}
+
+Batch *lc_home_batch (Home *h) {
+  Batch *b;
+  lc_home_stock(h);
+  b = h->fresh != NULL ? h->fresh : lc_batch_new(h->mem);
+  h->fresh = NULL;
+  return b;
+}
+
+void lc_home_spare (Home *h, Batch *b) {
+  if (b == NULL) return;
+  if (h->used == NULL && b->mem == h->mem) h->used = b;
+  else lc_batch_free(b);
+}
+
+void lc_home_stock (Home *h) {
+  if (h->fresh != NULL || h->used == NULL) return;
+  h->fresh = h->used;
+  h->used = NULL;
+  lc_batch_clear(h->fresh);
+}
+
+void lc_home_cancel (Home *h) {
+  Resident *r;
+  for (r = h->residents; r != NULL; r = r->next) r->kind->cancel(r);
 }
 
 /* Takes one that is gone off the list. */

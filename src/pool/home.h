@@ -27,6 +27,7 @@ typedef struct ResidentKind {
   void (*join) (Resident *r);      /* after stop: waits for its threads */
   int (*gone) (Resident *r);       /* nobody holds it, its threads ended */
   void (*free_) (Resident *r);     /* joins and frees it */
+  void (*cancel) (Resident *r);    /* what was submitted to it */
   /* For one that runs on the home's own thread, else NULL: runs one task; or
   ** gives 0 and puts the time of its next timer into *until, if earlier. */
   int (*help) (Resident *r, uint64_t *until);
@@ -61,6 +62,7 @@ typedef struct Home {
   int patient;            /* its last wait was long, so the next does not spin */
   int helpers;            /* residents that run on it */
   Shelf shelf;
+  Batch *fresh, *used;    /* for the next submits, the one cleared; or NULL */
   CallMemo memo;          /* of what it has sent */
   int hurry;              /* at the end, what was submitted is not finished */
   uint64_t pools_linger;  /* of pools that say nothing of it, ns */
@@ -119,6 +121,19 @@ void lc_home_add (Home *h, Resident *r);
 int lc_home_help (Home *h, uint64_t *until);
 /* Whether that can be worth asking. */
 static inline int lc_home_helps (const Home *h) { return h->helpers > 0; }
+/*
+** Batches of submits go to the worker and come back with the future, so neither thread
+** frees what the other one allocates. The memory of one that comes back takes a while to
+** be here: so it is cleared while the thread waits for another. The state's own thread:
+** an empty one (NULL without memory); one that has come back (or NULL), which it keeps or
+** frees; there is time to clear it.
+*/
+Batch *lc_home_batch (Home *h);
+void lc_home_spare (Home *h, Batch *b);
+void lc_home_stock (Home *h);
+
+/* Cancels what was submitted to its pools and has not ended. The state's own thread. */
+void lc_home_cancel (Home *h);
 /* Frees those that are gone. */
 void lc_home_sweep (Home *h);
 

@@ -198,9 +198,10 @@ size_t lc_pool_end (Pool *p, Stream *s) {
 /* --- futures ------------------------------------------------------------- */
 
 /* The last touch of the pool is the unlock: whoever frees it waits for that. */
-static void pool_future_ended (void *pool) {
+static void pool_future_ended (void *pool, Future *f) {
   Pool *p = (Pool *)pool;
   lc_mutex_lock(&p->lock);
+  lc_future_unlist(f);
   if (p->draining && p->pending == 1) {
     lc_mutex_unlock(&p->lock);
     lc_schedule_stop(p, NULL);
@@ -210,41 +211,57 @@ static void pool_future_ended (void *pool) {
   lc_mutex_unlock(&p->lock);
 }
 
-/* 0 when the pool is stopping. */
-static int pool_expect (Pool *p) {
-  int open;
-  lc_mutex_lock(&p->lock);
-  open = !p->stopping;
-  if (open) p->pending++;
-  lc_mutex_unlock(&p->lock);
-  return open;
-}
-
 Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to) {
-  FutureLink link;
-  Future *f;
-  int taken;
-  link.ended = pool_future_ended;
-  link.stop = pool_stop_tasks;
-  link.pool = p;
-  if (!pool_expect(p)) return NULL;
+  static const FutureLink link = { pool_future_ended, pool_stop_tasks };
+  PoolWorker *own = lc_pool_own(p, on);
+  Future *f = lc_future_new(p->mem, &link, p, b, pool_run_batch);
+  if (f == NULL) return NULL;
+  f->home = &p->home->parker.waiter;
   if (to > 0) {
     b->seed = p->seed;
     b->base = (uint64_t)to;
   }
   else {
-    pool_sow(p, lc_pool_own(p, on), 1, &b->seed, &b->base);
+    pool_sow(p, own, 1, &b->seed, &b->base);
     b->base++;                  /* its index is 0 */
   }
-  f = lc_future_new(p->mem, &link, b, pool_run_batch);
-  if (f == NULL) {
-    pool_future_ended(p);
-    return NULL;
+  if (lc_schedule_submit(p, own, to, f, &b->task)) return f;
+  lc_future_release(f);         /* the batch has it no more */
+  lc_future_release(f);
+  b->sink = NULL;
+  return NULL;
+}
+
+static size_t pool_pending (Pool *p) {
+  size_t n;
+  lc_mutex_lock(&p->lock);
+  n = p->pending;
+  lc_mutex_unlock(&p->lock);
+  return n;
+}
+
+/* Takes one off the list, and holds it; NULL: there is none. (Who ends it holds it until
+** it is off the list.) */
+static Future *pool_take_future (Pool *p) {
+  Future *f;
+  lc_mutex_lock(&p->lock);
+  f = p->futures;
+  if (f != NULL) {
+    lc_future_unlist(f);
+    lc_future_hold(f);
   }
-  if (to > 0) taken = lc_schedule_queue_to(p, to, &b->task);
-  else taken = lc_schedule_queue(p, lc_pool_own(p, on), &b->task);
-  if (!taken) b->task.drop(&b->task);
+  lc_mutex_unlock(&p->lock);
   return f;
+}
+
+/* Not those that come meanwhile. */
+void lc_pool_cancel (Pool *p) {
+  size_t n = pool_pending(p);
+  Future *f;
+  while (n-- > 0 && (f = pool_take_future(p)) != NULL) {
+    lc_future_cancel(f);
+    lc_future_release(f);
+  }
 }
 
 /* An inlined pool's tasks run here; a timer may be all there is to wait for. */
@@ -321,14 +338,6 @@ static int pool_is_gone (Pool *p) {
 /* While the state closes, its host is asked this often. */
 #define LINGER_NS 50000000u
 
-static size_t pool_pending (Pool *p) {
-  size_t n;
-  lc_mutex_lock(&p->lock);
-  n = p->pending;
-  lc_mutex_unlock(&p->lock);
-  return n;
-}
-
 /* The state closes: waits for what was submitted, as long as it may. All pools
 ** count from the same moment. */
 static void pool_linger (Pool *p) {
@@ -378,9 +387,11 @@ static int pool_resident_help (Resident *r, uint64_t *until) {
   return p->inlined && lc_post_step_inlined(p, until);
 }
 
+static void pool_resident_cancel (Resident *r) { lc_pool_cancel((Pool *)(void *)r); }
+
 static const ResidentKind pool_resident = {
   pool_resident_stop, pool_resident_join, pool_resident_gone,
-  pool_resident_free, pool_resident_help
+  pool_resident_free, pool_resident_cancel, pool_resident_help
 };
 
 

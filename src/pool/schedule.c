@@ -276,15 +276,18 @@ void lc_schedule_ready (Fibers *fs, Task *t) {
   sched_unlock(p, idle);
 }
 
-int lc_schedule_queue_to (Pool *p, int to, Task *t) {
-  PoolWorker *pw, *idle = NULL;
-  int taken;
-  lc_mutex_lock(&p->lock);
-  pw = p->workers[to - 1];
-  taken = !p->stopping && pw != NULL;
-  if (taken) idle = sched_push_for(pw, t);
-  sched_unlock(p, idle);
-  return taken;
+/* Likewise, for anybody. */
+static PoolWorker *sched_push (Pool *p, PoolWorker *on, Task *t) {
+  PoolWorker *idle;
+  if (on == NULL || on->abandoned) lc_tasks_push_last(&p->queue, t);
+  else {
+    lc_tasks_push_first(&on->mine, t);
+    p->nmine++;
+  }
+  idle = sched_send_for_one(p);
+  lc_parker_room(&p->home->parker, lc_crew_spare_cpus(p) > 0);
+  lc_schedule_tell_home(p);
+  return idle;
 }
 
 int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
@@ -292,15 +295,20 @@ int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t) {
   int taken;
   lc_mutex_lock(&p->lock);
   taken = !p->stopping;
+  if (taken) idle = sched_push(p, on, t);
+  sched_unlock(p, idle);
+  return taken;
+}
+
+int lc_schedule_submit (Pool *p, PoolWorker *on, int to, Future *f, Task *t) {
+  PoolWorker *idle = NULL;
+  int taken;
+  lc_mutex_lock(&p->lock);
+  taken = !p->stopping && (to == 0 || p->workers[to - 1] != NULL);
   if (taken) {
-    if (on == NULL || on->abandoned) lc_tasks_push_last(&p->queue, t);
-    else {
-      lc_tasks_push_first(&on->mine, t);
-      p->nmine++;
-    }
-    idle = sched_send_for_one(p);
-    lc_parker_room(&p->home->parker, lc_crew_spare_cpus(p) > 0);
-    lc_schedule_tell_home(p);
+    p->pending++;
+    lc_future_list(&p->futures, f);
+    idle = to > 0 ? sched_push_for(p->workers[to - 1], t) : sched_push(p, on, t);
   }
   sched_unlock(p, idle);
   return taken;

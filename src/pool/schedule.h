@@ -41,8 +41,9 @@
 /* Queues `t`: on the list of `on`, whose task has started it, or (NULL) for
 ** anybody. 0 when the pool is stopping: then `t` is still the caller's. */
 int lc_schedule_queue (Pool *p, PoolWorker *on, Task *t);
-/* Likewise, for the worker with this number alone. */
-int lc_schedule_queue_to (Pool *p, int to, Task *t);
+/* Likewise the task of `f`, which is pending from here on; if `to` > 0, for the worker with
+** that number alone. 0 also when there is none. */
+int lc_schedule_submit (Pool *p, PoolWorker *on, int to, Future *f, Task *t);
 /* A fiber may go on (Fibers.ready). Any thread; a sink's lock may be held. In a
 ** pool that is stopping it stays on the list of live fibers, which its worker
 ** drops. */

@@ -8,9 +8,11 @@
 static const char object_handles = 0;  /* weak values: Shared -> handle */
 static const char object_lent = 0;     /* Shared -> true: see lc_object_lend */
 
-/* What a handle is known by: one that holds its thing, or was lent it. */
+/* What a handle is known by: one that holds its thing, was lent it, or holds it and is in no
+** table yet. */
 static const char object_holds = 0;
 static const char object_borrows = 0;
+static const char object_fresh = 0;
 
 typedef struct Handle {
   const char *mark;      /* one of these */
@@ -22,7 +24,8 @@ typedef struct Handle {
 static Handle *object_handle (lua_State *L, int idx) {
   Handle *p = (Handle *)lua_touserdata(L, idx);
   return p != NULL && lua_rawlen(L, idx) == sizeof(Handle)
-         && (p->mark == &object_holds || p->mark == &object_borrows) ? p : NULL;
+         && (p->mark == &object_holds || p->mark == &object_fresh
+             || p->mark == &object_borrows) ? p : NULL;
 }
 
 static Handle *object_at (lua_State *L, int idx, const SharedKind *kind) {
@@ -46,7 +49,7 @@ void lc_object_drop (lua_State *L, int idx) {
   if (p == NULL) return;
   s = p->s;
   p->s = NULL;                /* first: the release may run anything */
-  if (p->mark == &object_holds) lc_shared_release(s);
+  if (p->mark != &object_borrows) lc_shared_release(s);
 }
 
 static int object_gc (lua_State *L) {
@@ -126,6 +129,42 @@ static void object_metatable (lua_State *L, const SharedKind *kind) {
     luaL_error(L, "this state does not know what a %s is", kind->name);
 }
 
+void lc_object_blank (lua_State *L, const SharedKind *kind) {
+  Handle *p = (Handle *)lua_newuserdatauv(L, sizeof(Handle), 0);
+  p->mark = &object_fresh;
+  p->s = NULL;
+  object_metatable(L, kind);
+  lua_setmetatable(L, -2);
+}
+
+/* The handle on top is that of `s`. Raises. */
+static void object_list (lua_State *L, Shared *s) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &object_handles);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, s);
+  lua_pop(L, 1);
+}
+
+void lc_object_fill (lua_State *L, Shared *s) {
+  Handle *p = (Handle *)lua_touserdata(L, -1);
+  p->s = s;
+}
+
+int lc_object_isfresh (lua_State *L, int idx) {
+  Handle *p = object_handle(L, idx);
+  return p != NULL && p->mark == &object_fresh;
+}
+
+void lc_object_list (lua_State *L, int idx) {
+  Handle *p = object_handle(L, idx);
+  if (p == NULL || p->mark != &object_fresh) return;
+  luaL_checkstack(L, 3, "object");
+  lua_pushvalue(L, idx);
+  object_list(L, p->s);
+  lua_pop(L, 1);
+  p->mark = &object_holds;
+}
+
 /*
 ** The empty handle is in the table before it holds anything, so what raises
 ** up to there leaves the hold with lc_object_push, which lets it go.
@@ -133,24 +172,15 @@ static void object_metatable (lua_State *L, const SharedKind *kind) {
 static int object_new (lua_State *L) {
   Shared *s = (Shared *)lua_touserdata(L, 1);
   Handle *p;
-  lua_settop(L, 1);
-  object_metatable(L, s->kind);
-  lua_replace(L, 1);
-  lua_settop(L, 1);
-  p = (Handle *)lua_newuserdatauv(L, sizeof(Handle), 0);
-  p->mark = &object_holds;
-  p->s = NULL;
-  lua_pushvalue(L, 1);
-  lua_setmetatable(L, 2);
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &object_handles);
-  lua_pushvalue(L, 2);
-  lua_rawsetp(L, 3, s);
+  lc_object_blank(L, s->kind);
+  object_list(L, s);
+  p = (Handle *)lua_touserdata(L, -1);
   p->s = s;
+  p->mark = &object_holds;
   if (object_islent(L, s)) {
     p->mark = &object_borrows;
     lc_shared_release(s);
   }
-  lua_settop(L, 2);
   return 1;
 }
 
@@ -176,19 +206,4 @@ void lc_object_push (lua_State *L, Shared *s) {
     lc_shared_release(s);
     lua_error(L);
   }
-}
-
-void lc_object_each (lua_State *L, const SharedKind *kind,
-                     void (*f) (Shared *s)) {
-  int top = lua_gettop(L);
-  luaL_checkstack(L, 6, "object");
-  if (lua_rawgetp(L, LUA_REGISTRYINDEX, &object_handles) == LUA_TTABLE) {
-    lua_pushnil(L);
-    while (lua_next(L, top + 1)) {
-      Shared *s = lc_object_test(L, -1, kind);
-      if (s != NULL) f(s);
-      lua_pop(L, 1);
-    }
-  }
-  lua_settop(L, top);
 }

@@ -25,6 +25,19 @@ void lc_object_register (lua_State *L, const SharedKind *kind);
 void lc_object_push (lua_State *L, Shared *s);
 
 /*
+** For a thing that is about to be made, and cannot be unmade: pushes an empty handle of
+** `kind`. May raise; the handle is none until it is filled.
+*/
+void lc_object_blank (lua_State *L, const SharedKind *kind);
+/* The empty handle on top is that of the new thing `s`, which nobody lends. Takes over the
+** hold; raises nothing. It is fresh: lc_object_push does not find it before it is listed,
+** which must be before `s` goes where it may come back from. */
+void lc_object_fill (lua_State *L, Shared *s);
+int lc_object_isfresh (lua_State *L, int idx);
+/* Lists the handle at `idx` if it is fresh. May raise (memory). */
+void lc_object_list (lua_State *L, int idx);
+
+/*
 ** Handles of `s` in this state hold nothing from now on: `s` is known to
 ** outlive the state (a worker's own pool, which could never end otherwise).
 */
@@ -40,11 +53,6 @@ Shared *lc_object_test (lua_State *L, int idx, const SharedKind *kind);
 ** is no handle. Raises nothing.
 */
 void lc_object_drop (lua_State *L, int idx);
-
-/* Calls `f`, which runs no Lua, for each thing of `kind` that has a handle in this
-** state. */
-void lc_object_each (lua_State *L, const SharedKind *kind,
-                     void (*f) (Shared *s));
 
 /* It was a handle once, but its thing has been dropped. Raises nothing. */
 int lc_object_isdead (lua_State *L, int idx);
