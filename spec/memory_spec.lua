@@ -124,7 +124,8 @@ describe("the state of a worker with a limit", function()
     assert.is_nil(pool:submit(load "return all"):get())
   end)
 
-  it("is not failed by garbage alone", function()
+  -- (Under it a minute, for what one thread does alone. Likewise below.)
+  it("is not failed by garbage alone #notsan", function()
     local pool <close> = lacus.pool { workers = 1, memory = 8 * MB }
     -- Three MB live; small garbage comes first, then a buffer of the string
     -- library, for which Lua does not ask twice.
@@ -166,7 +167,7 @@ describe("the state of a worker with a limit", function()
     end):get())
   end)
 
-  it("bounds what lacus makes of a small value", function()
+  it("bounds what lacus makes of a small value #notsan", function()
     local pool <close> = lacus.pool { workers = 1, memory = 4 * MB }
     -- Each class arrives with a copy of its own of what they share.
     assert.equal("memory", (failure(pool, function()
