@@ -621,6 +621,24 @@ static void test_a_step_runs_one_task_on_this_thread (void) {
   lua_close(L);
 }
 
+static int l_litter (lua_State *L, void *data) {
+  lua_gc(L, LUA_GCGEN, 0, 0);
+  lua_newuserdatauv(L, *(size_t *)data, 0);
+  return 0;
+}
+
+/* Whose steps never say that a cycle is complete. (It went on until there was a task, as a
+** worker with a thread did.) */
+static void test_a_step_tidies_a_generational_state_and_ends (void) {
+  lacus_pool *p = pool_with_slots(1);
+  size_t size = 1000000;
+  REQUIRE(p != NULL);
+  lacus_submit_work(p, l_litter, &size, NULL, NULL, NULL);
+  CHECK_INT(lacus_step(p, 1), 1);
+  CHECK_INT(lacus_step_wait(p, 1, 0.001), 0);
+  lacus_pool_close(p);
+}
+
 static void test_a_pool_with_threads_has_no_steps (void) {
   lacus_pool *p = pool_of(1);
   REQUIRE(p != NULL);
@@ -818,6 +836,7 @@ int main (void) {
   RUN(test_any_number_of_tasks_goes_through_a_short_backlog);
   RUN(test_who_waits_for_room_learns_that_the_pool_stops);
   RUN(test_a_step_runs_one_task_on_this_thread);
+  RUN(test_a_step_tidies_a_generational_state_and_ends);
   RUN(test_a_pool_with_threads_has_no_steps);
   RUN(test_a_slot_takes_one_thread_at_a_time);
   RUN(test_threads_of_the_host_are_the_pool);

@@ -129,9 +129,14 @@ int lc_worker_is_untidy (Worker *w) {
   return lc_heap_used(&w->heap) >= w->settled + TIDY_GROWTH;
 }
 
+/* In generational mode each step is a collection, and none says that a cycle is complete. In
+** the other, a tenth of so many are enough. */
+#define TIDY_STEPS(used) ((used) / TIDY_GROWTH + 16)
+
 void lc_worker_tidy (Worker *w) {
+  size_t steps = TIDY_STEPS(lc_heap_used(&w->heap));
   while (!lc_parker_has_token(&w->parker)) {
-    if (lua_gc(w->L, LUA_GCSTEP, 64)) {      /* a cycle is complete */
+    if (lua_gc(w->L, LUA_GCSTEP, 64) || --steps == 0) {
       w->settled = lc_heap_used(&w->heap);
       return;
     }
