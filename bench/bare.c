@@ -4,6 +4,8 @@
 **   bare spawn N         seconds for each of N threads, created and joined
 **   bare states N        the same, where each opens a Lua state with all libraries
 **                        and closes it
+**   bare compute N       the same, where each computes in a Lua state of its own: half as
+**                        much for 2 as for 1, where there are two processors
 **   bare handoff N       median seconds of a bare hand-off to another thread and
 **                        back: a mutex and a condition, nothing else
 **   bare late N          seconds that a thread which is woken waits for a processor
@@ -48,6 +50,14 @@ static void *state (void *p) {
   lua_State *L = luaL_newstate();
   if (L == NULL) exit(1);
   luaL_openlibs(L);
+  lua_close(L);
+  return p;
+}
+
+static void *compute (void *p) {
+  lua_State *L = luaL_newstate();
+  if (L == NULL || luaL_dostring(L, "local function double(x) return x * 2 end "
+        "for i = 1, 50000 do double(i) end")) exit(1);
   lua_close(L);
   return p;
 }
@@ -177,9 +187,10 @@ static double copy (size_t n) {
 
 int main (int argc, char **argv) {
   int n = argc == 3 ? atoi(argv[2]) : 0;
-  if (n < 1) fprintf(stderr, "usage: bare spawn|states|handoff|late|memcpy N\n");
+  if (n < 1) fprintf(stderr, "usage: bare spawn|states|compute|handoff|late|memcpy N\n");
   else if (strcmp(argv[1], "spawn") == 0) printf("%.9f\n", spawn(n, nothing));
   else if (strcmp(argv[1], "states") == 0) printf("%.9f\n", spawn(n, state));
+  else if (strcmp(argv[1], "compute") == 0) printf("%.9f\n", spawn(n, compute));
   else if (strcmp(argv[1], "handoff") == 0) printf("%.9f\n", handoff(n));
   else if (strcmp(argv[1], "late") == 0) printf("%.9f\n", late(n));
   else if (strcmp(argv[1], "memcpy") == 0) printf("%.9f\n", copy((size_t)n));

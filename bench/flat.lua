@@ -48,7 +48,7 @@ local function long(lib, n)
 end
 
 return function(lib)
-  local t = lib.by_turns(9, 10, function(measure)
+  local t = lib.on_two(9, 10, function(measure)
     local figures = round(lib, measure)
     figures.long = long(lib, 10000000)
     return figures
@@ -59,6 +59,7 @@ return function(lib)
     theirs = t.middle, goal = 1.3 }
   lib.row { question = "a tiny task on 64 workers", ours = t.wide, rival = "on 2 workers",
     theirs = t.middle, goal = 1.3 }
+  lib.processors_row(t.processors)
   local status <close> = io.open "/proc/self/status"
   if not status then return lib.skip("outstanding futures", "there is no /proc here") end
   local function run(n)

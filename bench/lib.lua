@@ -50,6 +50,19 @@ local function means(turns, subjects)
   return sums
 end
 
+local function add(all, figures)
+  for name, figure in pairs(figures) do
+    all[name] = all[name] or {}
+    table.insert(all[name], figure)
+  end
+end
+
+local function medians_of(all)
+  local medians = {}
+  for name, list in pairs(all) do medians[name] = M.median(list) end
+  return medians
+end
+
 --- Calls every function of `subjects` `rounds` times, in turn, so that what else the
 --- machine does meets them all alike. The first round only warms up. Each gives one
 --- figure; the answer has their medians under the same names.
@@ -67,16 +80,51 @@ end
 ---@param turns integer
 ---@param within fun(measure: fun(subjects: table<string, fun(): number>): table<string, number>): table<string, number>
 function M.by_turns(rounds, turns, within)
-  local all, medians = {}, {}
+  local all = {}
   for round = 0, rounds do
     local figures = within(function(subjects) return means(turns, subjects) end)
-    for name, figure in pairs(figures) do
-      all[name] = all[name] or {}
-      if round > 0 then table.insert(all[name], figure) end
-    end
+    if round > 0 then add(all, figures) end
   end
-  for name, list in pairs(all) do medians[name] = M.median(list) end
-  return medians
+  return medians_of(all)
+end
+
+-- What two threads get of the machine that share nothing. Where it has lent one of two
+-- processors to others, or both are one core for a while, that is 1.1 to 1.5.
+local function processors()
+  local one, two = M.bare("compute", 1), M.bare("compute", 2)
+  return one and two and one / two
+end
+
+local TWO, LEAST = 1.7, 3
+
+--- Likewise, for what hangs on the second processor: a round counts if it was there before and
+--- after; others make up for those that do not, twice as many at most. If fewer than
+--- three do, all count. The answer has the `processors`, too; without `bare` it has not.
+---@param rounds integer
+---@param turns integer
+---@param within fun(measure: fun(subjects: table<string, fun(): number>): table<string, number>): table<string, number>
+---@return table<string, number>
+function M.on_two(rounds, turns, within)
+  local every, counted, n = {}, {}, 0
+  if not processors() then return M.by_turns(rounds, turns, within) end
+  for round = 0, 3 * rounds do
+    local before = processors()
+    local figures = within(function(subjects) return means(turns, subjects) end)
+    figures.processors = math.min(before, processors())
+    if round > 0 then add(every, figures) end
+    if round > 0 and figures.processors > TWO then
+      add(counted, figures)
+      n = n + 1
+    end
+    if n == rounds then break end
+  end
+  return medians_of(n < LEAST and every or counted)
+end
+
+--- The row that says so.
+function M.processors_row(there)
+  if not there then return end
+  M.row { question = "processors there, during that", ours = there, unit = "times", rival = "in use", theirs = 2 }
 end
 
 --- luv with as many threads as our pools have, or nil.
@@ -128,7 +176,7 @@ function M.stock()
 end
 
 --- What the machine itself takes, in seconds: see bare.c. nil when that was not built.
----@param question "spawn"|"states"|"handoff"|"late"|"memcpy"
+---@param question "spawn"|"states"|"compute"|"handoff"|"late"|"memcpy"
 ---@param n integer
 function M.bare(question, n)
   local out = M.child(os.getenv "LACUS_BARE" or "build/bench/bare", question, tostring(n))

@@ -42,7 +42,7 @@ local function measure(lib)
   local lacus = require "lacus"
   local lua, right = lib.stock(), serial()
   local function check(inside) assert(tonumber(inside) == right) end
-  local t = lib.medians(7, {
+  local subjects = {
     one = function() return lib.time(1, function() check(mapped(lacus, 1)) end) end,
     two = function() return lib.time(1, function() check(mapped(lacus, 2)) end) end,
     stock = lua and function()
@@ -54,13 +54,15 @@ local function measure(lib)
         check(a + b)
       end)
     end or nil,
-  })
+  }
+  local t = lib.on_two(7, 1, function(each) return each(subjects) end)
   if not lua then return end
   lib.row { question = "mandelbrot rows on 1 worker", ours = t.one, rival = "stock Lua, one loop", theirs = t.stock }
   lib.row { question = "mandelbrot rows on 2 workers", ours = t.two, rival = "stock Lua, one loop",
     theirs = t.stock, goal = 1 / 1.95 }
   lib.row { question = "mandelbrot rows on 2 workers", ours = t.two, rival = "two stock Luas, half the rows each",
     theirs = t.stocks }
+  lib.processors_row(t.processors)
 end
 
 return setmetatable({ mapped = mapped }, { __call = function(_, lib) measure(lib) end })
