@@ -106,11 +106,13 @@ local TWO, LEAST = 1.8, 3
 ---@return table<string, number>
 function M.on_two(rounds, turns, within)
   local every, counted, n = {}, {}, 0
-  if not processors() then return M.by_turns(rounds, turns, within) end
+  local before = processors()
+  if not before then return M.by_turns(rounds, turns, within) end
   for round = 0, 3 * rounds do
-    local before = processors()
     local figures = within(function(subjects) return means(turns, subjects) end)
-    figures.processors = math.min(before, processors())
+    local after = processors()
+    figures.processors = math.min(before, after)
+    before = after
     if round > 0 then add(every, figures) end
     if round > 0 and figures.processors > TWO then
       add(counted, figures)

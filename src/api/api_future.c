@@ -51,7 +51,7 @@ int lc_api_send (lacus_pool *p, Worker *on, Batch *b, lacus_done_fn done,
   t->done = done;
   t->ud = ud;
   t->waiter.wake = ticket_wake;
-  t->node.waiter = &t->waiter;
+  lc_wait_init(&t->node, &t->waiter);
   if (future != NULL) *future = lacus_future_hold(t);
   if (!lc_future_listen(f, &t->node, 0)) ticket_wake(&t->waiter);
   return LACUS_OK;

@@ -71,7 +71,7 @@ static inline void lc_wait_remove (WaitNode *n) {
   atomic_store_explicit(&n->at, (WaitNode **)NULL, memory_order_release);
 }
 
-/* Off the list, and woken; its node is not touched after that. */
+/* Off the list, and woken; its node, which may end by that, is not touched after it. */
 static inline void lc_wait_wake (WaitNode *n) {
   Waiter *w = n->waiter;
   lc_wait_remove(n);

@@ -41,6 +41,11 @@ int lc_lib_encode_call (lua_State *L, Home *home, Batch *b, int first,
   return fut_encode(L, home, b, first, n, 0);
 }
 
+/* The form of the one argument behind the function at `first`; else FORM_RECORD. */
+static EntryForm fut_form (lua_State *L, int first, int n) {
+  return n == 2 ? lc_entry_form(L, first + 1) : FORM_RECORD;
+}
+
 /* A function that repeats goes by itself, and is ready in the worker. */
 int lc_lib_encode_task (lua_State *L, Home *home, Batch *b, int first,
                         int n) {
@@ -49,7 +54,7 @@ int lc_lib_encode_task (lua_State *L, Home *home, Batch *b, int first,
   lc_call_repeat(&home->memo, L, home->codec, home->mem, first, &b->call);
   if (b->call == NULL) return fut_encode(L, home, b, first, n, 0);
   e->call = b->call;
-  form = n == 2 ? lc_entry_form(L, first + 1) : FORM_RECORD;
+  form = fut_form(L, first, n);
   if (form == FORM_RECORD) return fut_encode(L, home, b, first + 1, n - 1, 1);
   lc_entry_set(L, e, form, first + 1);
   return 1;
@@ -66,7 +71,7 @@ static Batch *fut_new_batch (Home *home) {
 /* A function that has been sent before, and one plain value: nothing of that can raise.
 ** NULL: it is not that, or memory is out. */
 static Batch *fut_plain (lua_State *L, Home *home, int first, int n) {
-  EntryForm form = n == 2 ? lc_entry_form(L, first + 1) : FORM_RECORD;
+  EntryForm form = fut_form(L, first, n);
   Call *call = form != FORM_RECORD
                  ? lc_call_kept(&home->memo, L, home->codec, first) : NULL;
   Batch *b = call != NULL ? fut_new_batch(home) : NULL;

@@ -162,7 +162,7 @@ struct Pool {
   int stopping;               /* no task is taken or queued any more */
   Paces paces;
   size_t pending;             /* tasks of futures that have not ended... */
-  Future *futures;            /* ...and these, but for what lc_pool_cancel has
+  Future *futures;            /* ...and these, but for what lc_home_cancel has
                               ** taken off */
   uint64_t submits;           /* seeded: tasks submitted from outside */
   int draining;               /* nobody holds it: stop when none is pending */

@@ -19,10 +19,11 @@ static void future_wake (Future *f, FutureState state) {
   WaitNode *n;
   while ((n = f->waiters) != NULL) {
     Waiter *w = n->waiter;
-    int keeps = w == f->home && state == FUTURE_CANCELLED;
-    if (!keeps) lc_wait_remove(n);
-    w->wake(w);                 /* another one may end by that, with its node */
-    if (keeps) lc_wait_remove(n);
+    if (w != f->home || state != FUTURE_CANCELLED) lc_wait_wake(n);
+    else {
+      w->wake(w);
+      lc_wait_remove(n);
+    }
   }
 }
 

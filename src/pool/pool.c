@@ -255,7 +255,8 @@ static Future *pool_take_future (Pool *p) {
 }
 
 /* Not those that come meanwhile. */
-void lc_pool_cancel (Pool *p) {
+static void pool_resident_cancel (Resident *r) {
+  Pool *p = (Pool *)(void *)r;
   size_t n = pool_pending(p);
   Future *f;
   while (n-- > 0 && (f = pool_take_future(p)) != NULL) {
@@ -386,8 +387,6 @@ static int pool_resident_help (Resident *r, uint64_t *until) {
   Pool *p = (Pool *)(void *)r;
   return p->inlined && lc_post_step_inlined(p, until);
 }
-
-static void pool_resident_cancel (Resident *r) { lc_pool_cancel((Pool *)(void *)r); }
 
 static const ResidentKind pool_resident = {
   pool_resident_stop, pool_resident_join, pool_resident_gone,

@@ -94,9 +94,6 @@ size_t lc_pool_end (Pool *p, Stream *s);
 */
 Future *lc_pool_submit (Pool *p, Worker *on, Batch *b, int to);
 
-/* Cancels what was submitted and has not ended. Any thread; holds no lock. */
-void lc_pool_cancel (Pool *p);
-
 /* Waits until no task of a future is pending; 0 when `deadline` came first.
 ** Not from a worker of the pool. */
 int lc_pool_finish (Pool *p, uint64_t deadline);

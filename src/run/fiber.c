@@ -34,7 +34,7 @@ static Fiber *fiber_new (Fibers *fs) {
   if (f == NULL) return NULL;
   f->fs = fs;
   f->waiter.wake = fiber_wake;
-  f->node.waiter = &f->waiter;
+  lc_wait_init(&f->node, &f->waiter);
   lua_pushcfunction(fs->L, fiber_make);
   lua_pushlightuserdata(fs->L, f);
   if (lua_pcall(fs->L, 1, 0, 0) != LUA_OK) {

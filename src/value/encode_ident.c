@@ -456,8 +456,10 @@ EncStatus lc_enc_userdata (Enc *e, int idx, int depth) {
   }
   sh = lc_object_test(L, idx, NULL);
   if (sh != NULL) {
-    if (lc_object_isfresh(L, idx) && !lc_enc_in(e, ENC_SAFE)) return ENC_AGAIN;
-    lc_object_list(L, idx);
+    if (lc_object_isfresh(L, idx)) {
+      if (!lc_enc_in(e, ENC_SAFE)) return ENC_AGAIN;
+      lc_object_list(L, idx);
+    }
     s->id = ++e->id;
     return enc_withref(e, WIRE_OBJECT, sh);
   }
