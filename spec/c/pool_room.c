@@ -16,7 +16,7 @@ typedef struct Crowd {
 
 static Crowd crowd;            /* too large for a stack */
 
-/* All but the first worker are idle; the reader runs; there are `cpus` processors. */
+/* All but the first worker are idle; the reader is anywhere; there are `cpus` processors. */
 static void crowd_open (int cpus) {
   Crowd *c = &crowd;
   int i;
@@ -24,6 +24,7 @@ static void crowd_open (int cpus) {
   REQUIRE(lc_parker_init(&c->home.parker) == 0);
   c->pool.home = &c->home;
   c->pool.cpus = cpus;
+  c->pool.fed_at = -1;
   c->pool.nworkers = WORKERS;
   c->pool.nidle = WORKERS - 1;
   c->pool.workers = c->workers;
@@ -46,6 +47,8 @@ static void crowd_works (int i, int cpu) {
 static void crowd_reader_waits (int cpu) {
   atomic_store(&crowd.home.parker.owner_cpu, cpu);
 }
+
+static void crowd_reader_works (int cpu) { crowd.pool.fed_at = cpu; }
 
 static int crowd_leaves (void) {
   return lc_room_look(&crowd.pool, &crowd.worker[0], &crowd.room);
@@ -78,6 +81,56 @@ static void test_who_shares_with_the_reader_leaves (void) {
   CHECK(crowd_leaves());
   CHECK(lc_cpus_has(&crowd.room.taken, HERE));
   CHECK_INT(crowd.room.otherwise, -1);
+  crowd_close();
+}
+
+static void test_who_shares_with_a_reader_that_works_leaves (void) {
+  crowd_open(2);
+  crowd_reader_works(HERE);
+  CHECK(crowd_leaves());
+  CHECK(lc_cpus_has(&crowd.room.taken, HERE));
+  CHECK_INT(crowd.room.otherwise, -1);
+  crowd_close();
+}
+
+/* It would be in the way of who feeds all of them. */
+static void test_where_the_reader_works_is_no_room (void) {
+  crowd_open(2);
+  crowd_works(1, HERE);
+  crowd_reader_works(OTHER);
+  CHECK(!crowd_leaves());
+  crowd_close();
+}
+
+static void sleeper (void *ud) { lc_park((Parker *)ud, LC_NEVER, 0); }
+
+static void test_a_reader_that_sleeps_is_nowhere (void) {
+  Parker *parker = &crowd.home.parker;
+  Thread reader;
+  crowd_open(2);
+  crowd_reader_works(HERE);
+  REQUIRE(lc_thread_start(&reader, sleeper, parker, 0) == 0);
+  while (!lc_parker_sleeps(parker)) lc_thread_yield();
+  CHECK(!crowd_leaves());
+  crowd_works(1, HERE);
+  crowd_reader_works(OTHER);
+  CHECK(crowd_leaves());
+  lc_unpark(parker);
+  lc_thread_join(&reader);
+  CHECK(!lc_parker_sleeps(parker));
+  crowd_close();
+}
+
+/* What is known of its place is old, until it looks from the new one. */
+static void test_who_has_left_is_somewhere_else (void) {
+  Pool *p = &crowd.pool;
+  crowd_open(2);
+  crowd_works(1, HERE);
+  CHECK(crowd_leaves());
+  p->moved = 0;
+  CHECK(!lc_room_look(p, &crowd.worker[1], &crowd.room));
+  crowd_reader_works(HERE);                    /* and it may be on the last one */
+  CHECK(!lc_room_look(p, &crowd.worker[1], &crowd.room));
   crowd_close();
 }
 
@@ -169,6 +222,10 @@ int main (void) {
   RUN(test_who_is_alone_stays);
   RUN(test_who_shares_with_a_worker_leaves);
   RUN(test_who_shares_with_the_reader_leaves);
+  RUN(test_who_shares_with_a_reader_that_works_leaves);
+  RUN(test_where_the_reader_works_is_no_room);
+  RUN(test_a_reader_that_sleeps_is_nowhere);
+  RUN(test_who_has_left_is_somewhere_else);
   RUN(test_nobody_leaves_where_all_is_taken);
   RUN(test_where_the_reader_waits_alone_is_room);
   RUN(test_where_he_waits_with_a_worker_is_none);

@@ -47,6 +47,11 @@ int lc_parker_has_token (Parker *p) {
 }
 
 /* Relaxed: likewise. */
+int lc_parker_sleeps (Parker *p) {
+  return atomic_load_explicit(&p->state, memory_order_relaxed) == PARK_ASLEEP;
+}
+
+/* Relaxed: likewise. */
 int lc_parker_cpu (Parker *p) {
   return atomic_load_explicit(&p->owner_cpu, memory_order_relaxed);
 }

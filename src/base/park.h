@@ -114,6 +114,9 @@ void lc_parker_room (Parker *p, int room);
 /* Whether a token waits: for an owner with something useful to do meanwhile. */
 int lc_parker_has_token (Parker *p);
 
+/* Whether the owner sleeps. A hint. Any thread. */
+int lc_parker_sleeps (Parker *p);
+
 /* The processor that the owner spins on; -1: it does not spin. A hint. Any thread. */
 int lc_parker_cpu (Parker *p);
 

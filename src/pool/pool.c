@@ -439,6 +439,7 @@ static Pool *pool_new (Home *home, const PoolOptions *options) {
   p->spin_ns = home->spin_ns > 0 ? POOL_SPIN_NS : 0;
   p->default_workers = home->workers;
   p->cpus = home->cpus;
+  p->fed_at = -1;
   lc_message_init(&p->env, home->mem);
   if (p->hooks.hold != NULL) p->hooks.hold(p->hooks.ud);
   return p;

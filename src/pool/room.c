@@ -9,36 +9,45 @@
 #define LOOKS_ROOM 7
 #define ROOM_NS 500000u
 
-/* Adds where the workers are that are not idle, but for `pw`; how many places that is. */
+/* Adds where the workers are that are not idle, but for `pw`; how many places that is. One
+** of which nothing is known, as it has just left, is somewhere too. */
 static int room_of_others (const Pool *p, const PoolWorker *pw, CpuSet *taken) {
   int i, n = 0;
   for (i = 0; i < p->nworkers; i++) {
     const PoolWorker *other = p->workers[i];
     if (other != NULL && other != pw && !other->idle)
-      n += lc_cpus_add(taken, other->cpu);
+      n += other->cpu < 0 || lc_cpus_add(taken, other->cpu);
   }
   return n;
 }
 
-/* The reader's processor is known while it waits there without sleeping: a worker that
-** shares its own with another one may go there. */
+/* Where the reader is; < 0: it sleeps, or nothing is known. *waits: without sleeping, so a
+** worker that shares its own processor with another one may go there. */
+static int room_of_reader (const Pool *p, int *waits) {
+  Parker *parker = &p->home->parker;
+  int cpu = lc_parker_cpu(parker);
+  *waits = cpu >= 0;
+  return *waits ? cpu : lc_parker_sleeps(parker) ? -1 : p->fed_at;
+}
+
 int lc_room_look (Pool *p, PoolWorker *pw, Room *room) {
-  int n, shares, reader;
+  int n, shares, reader, waits;
   uint64_t now;
-  if (pw->looks % LOOKS_ROOM != 0 || p->inlined || p->stepped) return 0;
-  reader = lc_parker_cpu(&p->home->parker);
+  if (pw->looks % LOOKS_ROOM != 0 || p->inlined || p->stepped || pw->cpu < 0) return 0;
+  reader = room_of_reader(p, &waits);
   memset(&room->taken, 0, sizeof room->taken);
   n = room_of_others(p, pw, &room->taken);
   shares = lc_cpus_has(&room->taken, pw->cpu);
-  if (!shares && (reader < 0 || reader != pw->cpu)) return 0;
+  if (!shares && reader != pw->cpu) return 0;
   room->otherwise = -1;
-  if (shares && lc_crew_spare_cpus(p) <= 0 && !lc_cpus_has(&room->taken, reader))
+  if (waits && shares && lc_crew_spare_cpus(p) <= 0 && !lc_cpus_has(&room->taken, reader))
     room->otherwise = reader;
   n += lc_cpus_add(&room->taken, reader) + lc_cpus_add(&room->taken, pw->cpu);
   if (room->otherwise < 0 && n >= p->cpus) return 0;
   now = lc_now();
   if (now - p->moved < ROOM_NS) return 0;
   p->moved = now;
+  pw->cpu = -1;                /* not there any more, for others that look */
   return 1;
 }
 

@@ -3,7 +3,9 @@
 ** Linux leaves those together that take turns (what ran just now stays where its cache
 ** is): for 30 ms and more, if none of them sleeps. And it brings nobody to a reader that
 ** waits on a processor of its own without sleeping. So every so often a worker looks
-** where the others are, and goes where there is room. Stands on crew.
+** where the others are, and goes where there is room. A reader with work of its own is
+** counted where it last queued something: who shares with it holds up what the others
+** are to run. Stands on crew.
 */
 #ifndef lc_room_h
 #define lc_room_h
