@@ -95,7 +95,7 @@ local function processors()
   return one and two and one / two
 end
 
-local TWO, LEAST = 1.8, 3
+local TWO, LEAST = 1.9, 3
 
 --- Likewise, for what hangs on the second processor: a round counts if it was there before and
 --- after; others make up for those that do not, twice as many at most. If fewer than

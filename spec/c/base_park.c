@@ -141,7 +141,7 @@ static void test_two_threads_in_turn_on_one_processor (void) {
   CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
 }
 
-/* Who has the processor that the owner waits for is told so; not who woke it. */
+/* Who has the processor that the owner waits for is told so, and whether who woke it had it. */
 static void test_the_owner_is_due_where_it_spins (void) {
   Parker p;
   cpu_set_t all;
@@ -156,8 +156,10 @@ static void test_the_owner_is_due_where_it_spins (void) {
   CHECK(!lc_parker_is_due_here(&p));               /* elsewhere */
   atomic_store_explicit(&p.owner_cpu, here, memory_order_relaxed);
   CHECK(lc_parker_is_due_here(&p));
-  atomic_store_explicit(&p.waker_cpu, here, memory_order_relaxed);
-  CHECK(!lc_parker_is_due_here(&p));
+  CHECK(!lc_parker_is_woken_here(&p));
+  lc_unpark(&p);
+  CHECK(lc_parker_is_due_here(&p));
+  CHECK(lc_parker_is_woken_here(&p));
   CHECK_INT(lc_park(&p, LC_NEVER, SPIN), 1);
   CHECK_INT(lc_park(&p, lc_now() + 1000, SPIN), 0);
   CHECK_INT(atomic_load_explicit(&p.owner_cpu, memory_order_relaxed), -1);

@@ -1,5 +1,9 @@
-/* Which worker leaves its processor, without threads: everybody is where the test says. */
+/* Which worker leaves its processor, and when it gives it away, without threads: everybody
+** is where the test says. */
+#define _GNU_SOURCE
 #include "check.h"
+
+#include <sched.h>
 
 #include "base/clock.h"
 #include "pool/room.h"
@@ -218,6 +222,94 @@ static void test_who_has_no_thread_of_its_own_stays (void) {
   crowd_close();
 }
 
+/* ---- giving it away ---- */
+
+#if defined(__linux__)
+/* The reader waits here, and may go on since somebody on processor `waker` woke it. */
+static void crowd_reader_is_due (int waker) {
+  Parker *parker = &crowd.home.parker;
+  lc_unpark(parker);
+  atomic_store(&parker->waker_cpu, waker);
+  crowd_reader_waits(lc_thread_cpu());
+}
+
+static int crowd_gives_way (void) {
+  return lc_room_gives_way(&crowd.pool, &crowd.worker[0]);
+}
+
+/* This thread stays where it is. *before: where it was allowed to be. */
+static void stay (cpu_set_t *before) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  REQUIRE(sched_getaffinity(0, sizeof *before, before) == 0);
+  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
+}
+
+/* In lc_ticks. */
+static uint64_t long_ago (void) { return lc_ticks() - 1000000 * (uint64_t)LC_TICKS_PER_US; }
+
+static void test_who_has_short_tasks_gives_way_at_once (void) {
+  PoolWorker *pw = &crowd.worker[0];
+  cpu_set_t all;
+  int gives;
+  stay(&all);
+  crowd_open(2);
+  crowd_reader_is_due(lc_thread_cpu() + 1);
+  pw->gave = lc_ticks();
+  do {                                             /* ...unless the test was held up */
+    pw->got = lc_ticks();
+    gives = crowd_gives_way();
+  } while (!gives && lc_ticks() - pw->got > 100 * LC_TICKS_PER_US);
+  CHECK(gives);
+  crowd_close();
+  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+}
+
+static void test_who_has_long_ones_does_so_now_and_then (void) {
+  PoolWorker *pw = &crowd.worker[0];
+  uint64_t begun;
+  cpu_set_t all;
+  stay(&all);
+  crowd_open(2);
+  crowd_reader_is_due(lc_thread_cpu() + 1);
+  pw->got = pw->gave = long_ago();
+  CHECK(crowd_gives_way());
+  CHECK(pw->gave > pw->got);
+  begun = pw->gave;
+  CHECK(!crowd_gives_way() || lc_ticks() - begun > 500 * LC_TICKS_PER_US);
+  pw->gave = long_ago();
+  crowd_reader_is_due(lc_thread_cpu());            /* whoever woke it */
+  CHECK(crowd_gives_way());
+  crowd_close();
+  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+}
+
+static void test_nobody_gives_way_to_who_is_not_due (void) {
+  PoolWorker *pw = &crowd.worker[0];
+  cpu_set_t all;
+  stay(&all);
+  crowd_open(2);
+  pw->got = pw->gave = long_ago();
+  CHECK(!crowd_gives_way());                       /* it has work of its own */
+  crowd_reader_waits(lc_thread_cpu());
+  CHECK(!crowd_gives_way());                       /* it has to wait for news */
+  crowd_reader_is_due(0);
+  crowd_reader_waits(lc_thread_cpu() + 1);
+  CHECK(!crowd_gives_way());                       /* it waits elsewhere */
+  crowd_reader_waits(lc_thread_cpu());
+  crowd.pool.stopping = 1;
+  CHECK(!crowd_gives_way());
+  crowd.pool.stopping = 0;
+  pw->abandoned = 1;
+  CHECK(!crowd_gives_way());
+  pw->abandoned = 0;
+  CHECK(crowd_gives_way());
+  crowd_close();
+  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+}
+#endif
+
 int main (void) {
   RUN(test_who_is_alone_stays);
   RUN(test_who_shares_with_a_worker_leaves);
@@ -233,5 +325,10 @@ int main (void) {
   RUN(test_it_is_rare);
   RUN(test_who_finds_a_task_at_each_second_look_leaves_too);
   RUN(test_who_has_no_thread_of_its_own_stays);
+#if defined(__linux__)
+  RUN(test_who_has_short_tasks_gives_way_at_once);
+  RUN(test_who_has_long_ones_does_so_now_and_then);
+  RUN(test_nobody_gives_way_to_who_is_not_due);
+#endif
   return check_end();
 }

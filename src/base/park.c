@@ -56,11 +56,15 @@ int lc_parker_cpu (Parker *p) {
   return atomic_load_explicit(&p->owner_cpu, memory_order_relaxed);
 }
 
-/* Relaxed, all three: likewise. */
+/* Relaxed: likewise. */
 int lc_parker_is_due_here (Parker *p) {
   int cpu = lc_parker_cpu(p);
-  return cpu >= 0 && cpu == lc_thread_cpu() && lc_parker_has_token(p)
-         && cpu != atomic_load_explicit(&p->waker_cpu, memory_order_relaxed);
+  return cpu >= 0 && cpu == lc_thread_cpu() && lc_parker_has_token(p);
+}
+
+/* Relaxed: likewise. */
+int lc_parker_is_woken_here (Parker *p) {
+  return atomic_load_explicit(&p->waker_cpu, memory_order_relaxed) == lc_thread_cpu();
 }
 
 /* Relaxed, both: a hint. It is mostly so already, and the line is another thread's. */
@@ -84,15 +88,27 @@ static int park_glance (Parker *p, uint64_t until) {
   return taken;
 }
 
-static int park_spin (Parker *p, uint64_t until) {
-  uint64_t glanced = lc_now() + LC_GLANCE_NS;
+/* Who is away for so long has given its processor to somebody else. That costs nobody
+** anything, while to sleep, and to be woken, takes longer than a turn: so it does not count. */
+#define TURN_NS 20000u
+#define SPIN_MOST 6             /* times what is to be spun, in all */
+
+static int park_spin (Parker *p, uint64_t spin_ns, uint64_t deadline) {
+  uint64_t now = lc_now(), before, until = now + spin_ns, most = now + SPIN_MOST * spin_ns;
   int taken = 0;
-  if (atomic_load_explicit(&p->room, memory_order_relaxed) && lc_glance_may(&p->glance))
-    taken = park_glance(p, glanced < until ? glanced : until);
-  while (!taken && lc_now() < until) {
+  if (atomic_load_explicit(&p->room, memory_order_relaxed) && lc_glance_may(&p->glance)) {
+    uint64_t glanced = now + LC_GLANCE_NS;
+    if (glanced > until) glanced = until;
+    taken = park_glance(p, glanced < deadline ? glanced : deadline);
+    if (!taken) now = lc_now();
+  }
+  while (!taken && now < until && now < deadline) {
     atomic_store_explicit(&p->owner_cpu, lc_thread_cpu(), memory_order_relaxed);
     lc_thread_yield();
     taken = lc_parker_has_token(p) && park_take(p);
+    before = now;
+    now = lc_now();
+    if (now - before > TURN_NS && now < most) until += now - before;
   }
   atomic_store_explicit(&p->owner_cpu, -1, memory_order_relaxed);
   return taken;
@@ -142,12 +158,9 @@ static void park_note_waker (Parker *p) {
 
 int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns) {
   if (park_take(p)) return 1;
-  if (spin_ns > 0 && p->shares < SHARES_MOST) {
-    uint64_t until = lc_now() + spin_ns;
-    if (park_spin(p, until < deadline ? until : deadline)) {
-      park_note_waker(p);
-      return 1;
-    }
+  if (spin_ns > 0 && p->shares < SHARES_MOST && park_spin(p, spin_ns, deadline)) {
+    park_note_waker(p);
+    return 1;
   }
   p->shares = 0;
   if (deadline != LC_NEVER && lc_now() >= deadline)

@@ -103,7 +103,8 @@ void lc_parker_free (Parker *p);
 ** Waits for a token until `deadline` (LC_NEVER: for ever) and takes it; 0
 ** when the deadline came first. Spins (giving the processor away) for up to
 ** `spin_ns` before it sleeps: worth it when there was traffic lately, since
-** waking an idle core costs about 20 microseconds. Owner only.
+** waking an idle core costs about 20 microseconds. The time for which others have the
+** processor does not count, up to five times as much. Owner only.
 */
 int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns);
 
@@ -120,10 +121,12 @@ int lc_parker_sleeps (Parker *p);
 /* The processor that the owner spins on; -1: it does not spin. A hint. Any thread. */
 int lc_parker_cpu (Parker *p);
 
-/* Whether the owner, who may go on, waits for the processor that the caller has, while
-** who woke it has another: then to give this one away is worth a turn. A hint. Any
-** thread. */
+/* Whether the owner, who may go on, waits for the processor that the caller has. A hint.
+** Any thread. */
 int lc_parker_is_due_here (Parker *p);
+
+/* Whether who woke it last had that processor. A hint. Any thread. */
+int lc_parker_is_woken_here (Parker *p);
 
 /* Leaves a token, and wakes the owner if it sleeps. Any thread; no lock of
 ** the caller's should be held, or the woken thread runs into it. */

@@ -9,7 +9,7 @@
 #define SLICE_NS 50000000u
 
 /* A wait that took so many times what is spun was long: the next one may be, too. */
-#define PATIENT 4
+#define PATIENT 6
 
 Fiber *lc_wait_fiber (Home *home, lua_State *L) {
   return home->worker != NULL ? lc_fiber_here(&home->worker->fibers, L) : NULL;

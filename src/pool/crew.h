@@ -63,6 +63,8 @@ struct PoolWorker {
   unsigned epoch;             /* the pool's, when the state was opened */
   int full;                   /* the state keeps too much: see `memory` */
   unsigned looks;             /* for tasks, so far */
+  uint64_t got, gave;         /* when it last got a task, and when it gave its processor
+                              ** away (room.h), in lc_ticks */
   int helping;                /* runs tasks on top of one that waits */
   /* guarded by the pool's lock */
   int stepping;               /* stepped: a thread is in it, and owns it */

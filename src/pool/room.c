@@ -9,6 +9,25 @@
 #define LOOKS_ROOM 7
 #define ROOM_NS 500000u
 
+/* A worker that had a task for less time than this has short ones: their reader may be all
+** that the others wait for, and has the processor at once, if one of those woke it. */
+#define SHORT_TICKS (100 * LC_TICKS_PER_US)
+/* Who has longer ones gives it away no more often than that: a turn takes a few
+** microseconds, or 15 on a virtual machine. (The system would do it after 3 ms and more.) */
+#define GIVE_TICKS (500 * LC_TICKS_PER_US)
+
+/* Lock held: so the home is there, if the pool does not stop. */
+int lc_room_gives_way (Pool *p, PoolWorker *pw) {
+  Parker *reader = &p->home->parker;
+  uint64_t now;
+  if (p->stopping || pw->abandoned || !lc_parker_is_due_here(reader)) return 0;
+  now = lc_ticks();
+  if (now - pw->got < SHORT_TICKS && !lc_parker_is_woken_here(reader)) return 1;
+  if (now - pw->gave < GIVE_TICKS) return 0;
+  pw->gave = now;
+  return 1;
+}
+
 /* Adds where the workers are that are not idle, but for `pw`; how many places that is. One
 ** of which nothing is known, as it has just left, is somewhere too. */
 static int room_of_others (const Pool *p, const PoolWorker *pw, CpuSet *taken) {

@@ -184,13 +184,6 @@ static Task *sched_pick (Pool *p, PoolWorker *pw) {
   return t != NULL ? t : sched_steal(p, pw);
 }
 
-/* Whether the reader could go on if this worker were not on its processor. Lock held:
-** so the home is there. */
-static int sched_is_in_the_way (const Pool *p, const PoolWorker *pw) {
-  return !p->stopping && !pw->abandoned
-         && lc_parker_is_due_here(&p->home->parker);
-}
-
 int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   PoolWorker *next;
   int decided, leaves = 0;
@@ -202,7 +195,7 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
     lc_stop_sweep(&pw->kit);
   }
   lc_mutex_lock(&p->lock);
-  if (sched_is_in_the_way(p, pw)) {
+  if (lc_room_gives_way(p, pw)) {
     lc_mutex_unlock(&p->lock);
     lc_thread_yield();
     lc_mutex_lock(&p->lock);
@@ -212,7 +205,10 @@ int lc_schedule_look (Pool *p, PoolWorker *pw, Task **t) {
   if (!decided && !lc_crew_is_worn(pw)) decided = (*t = sched_pick(p, pw)) != NULL;
   next = sched_arrive(p, pw);
   pw->cpu = lc_thread_cpu();
-  if (*t != NULL) leaves = lc_room_look(p, pw, &room);
+  if (*t != NULL) {
+    pw->got = lc_ticks();
+    leaves = lc_room_look(p, pw, &room);
+  }
   if (!decided) {
     atomic_store_explicit(&pw->asleep, 0, memory_order_relaxed);
     pw->next_idle = p->idle;
