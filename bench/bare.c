@@ -5,15 +5,16 @@
 **   bare states N        the same, where each opens a Lua state with all libraries
 **                        and closes it
 **   bare compute N       seconds for each of N threads that compute at once, each in a Lua
-**                        state of its own, from when all have begun: half as many for
-**                        2 as for 1, where there are two processors
+**                        state of its own, from when all have begun; for 1, on the
+**                        processor where it is quickest: so for 2 it is half as many,
+**                        where there are two processors, and one is like the other
 **   bare handoff N       median seconds of a bare hand-off to another thread and
 **                        back: a mutex and a condition, nothing else
 **   bare late N          seconds that a thread which is woken waits for a processor
 **                        while N others compute, 99 in 100 times less
 **   bare memcpy BYTES    median seconds of one copy, between pages in use
 */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 
 #include <pthread.h>
 #include <sched.h>
@@ -103,10 +104,32 @@ static void *compute (void *list) {
   return NULL;
 }
 
+/* The least of some processors. */
+static double alone (void) {
+  double list[ROUNDS], least = 0, each;
+  cpu_set_t all, one;
+  int cpu, left = 4;
+  together = 1;
+  if (sched_getaffinity(0, sizeof all, &all) != 0) exit(1);
+  for (cpu = 0; cpu < CPU_SETSIZE && left > 0; cpu++) {
+    if (!CPU_ISSET(cpu, &all)) continue;
+    left--;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    if (sched_setaffinity(0, sizeof one, &one) != 0) exit(1);
+    atomic_store(&arrived, 0);
+    compute(list);
+    each = median(list, ROUNDS);
+    if (least == 0 || each < least) least = each;
+  }
+  return least;
+}
+
 static double at_once (int n) {
   double list[ROUNDS];
   pthread_t t[THREADS];
   int i;
+  if (n == 1) return alone();
   together = n < THREADS ? n : THREADS;
   for (i = 1; i < together; i++)
     if (pthread_create(&t[i], NULL, compute, NULL) != 0) exit(1);
