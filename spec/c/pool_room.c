@@ -52,7 +52,10 @@ static void crowd_reader_waits (int cpu) {
   atomic_store(&crowd.home.parker.owner_cpu, cpu);
 }
 
-static void crowd_reader_works (int cpu) { crowd.pool.fed_at = cpu; }
+static void crowd_reader_works (int cpu) {
+  crowd.pool.fed_at = cpu;
+  crowd.pool.fed = lc_ticks() + 1000000 * (uint64_t)LC_TICKS_PER_US;     /* and for a while */
+}
 
 static int crowd_leaves (void) {
   return lc_room_look(&crowd.pool, &crowd.worker[0], &crowd.room);
@@ -122,6 +125,15 @@ static void test_a_reader_that_sleeps_is_nowhere (void) {
   lc_unpark(parker);
   lc_thread_join(&reader);
   CHECK(!lc_parker_sleeps(parker));
+  crowd_close();
+}
+
+static void test_a_reader_that_has_sent_nothing_for_long_is_nowhere (void) {
+  crowd_open(2);
+  crowd_works(1, HERE);
+  crowd_reader_works(OTHER);
+  crowd.pool.fed = lc_ticks() - 1000000 * (uint64_t)LC_TICKS_PER_US;
+  CHECK(crowd_leaves());
   crowd_close();
 }
 
@@ -317,6 +329,7 @@ int main (void) {
   RUN(test_who_shares_with_a_reader_that_works_leaves);
   RUN(test_where_the_reader_works_is_no_room);
   RUN(test_a_reader_that_sleeps_is_nowhere);
+  RUN(test_a_reader_that_has_sent_nothing_for_long_is_nowhere);
   RUN(test_who_has_left_is_somewhere_else);
   RUN(test_nobody_leaves_where_all_is_taken);
   RUN(test_where_the_reader_waits_alone_is_room);

@@ -10,6 +10,7 @@ PoolWorker *lc_crew_hire (Pool *p, int id, int *err) {
   *err = ENOMEM;
   if (pw == NULL) return NULL;
   pw->pool = p;
+  pw->cpu = -1;
   pw->w.host = &p->host;
   pw->w.mem = p->mem;
   pw->w.memory = p->memory;

@@ -160,7 +160,8 @@ struct Pool {
   PoolWorker *idle;
   int nidle, nsent;           /* workers on that list; those that are `sent` */
   int fed_at;                 /* the processor on which something was queued lately, but not by a
-                              ** worker: mostly its reader's; < 0: unknown */
+                              ** worker: mostly its reader's; < 0: unknown... */
+  uint64_t fed;               /* ...and when, in lc_ticks */
   uint64_t moved;             /* when a worker last went to another processor (room.h),
                               ** in lc_now's time */
   int stopping;               /* no task is taken or queued any more */

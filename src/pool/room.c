@@ -40,13 +40,17 @@ static int room_of_others (const Pool *p, const PoolWorker *pw, CpuSet *taken) {
   return n;
 }
 
+/* Who has queued nothing for so long may wait somewhere else. */
+#define FED_TICKS (5000 * (uint64_t)LC_TICKS_PER_US)
+
 /* Where the reader is; < 0: it sleeps, or nothing is known. *waits: without sleeping, so a
 ** worker that shares its own processor with another one may go there. */
 static int room_of_reader (const Pool *p, int *waits) {
   Parker *parker = &p->home->parker;
   int cpu = lc_parker_cpu(parker);
   *waits = cpu >= 0;
-  return *waits ? cpu : lc_parker_sleeps(parker) ? -1 : p->fed_at;
+  if (*waits) return cpu;
+  return lc_parker_sleeps(parker) || lc_ticks() > p->fed + FED_TICKS ? -1 : p->fed_at;
 }
 
 int lc_room_look (Pool *p, PoolWorker *pw, Room *room) {

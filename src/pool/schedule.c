@@ -275,7 +275,10 @@ void lc_schedule_ready (Fibers *fs, Task *t) {
 /* Likewise, for anybody. */
 static PoolWorker *sched_push (Pool *p, PoolWorker *on, Task *t) {
   PoolWorker *idle;
-  if (on == NULL) p->fed_at = lc_thread_cpu();
+  if (on == NULL) {
+    p->fed_at = lc_thread_cpu();
+    p->fed = lc_ticks();
+  }
   if (on == NULL || on->abandoned) lc_tasks_push_last(&p->queue, t);
   else {
     lc_tasks_push_first(&on->mine, t);
