@@ -42,7 +42,7 @@ local function measure(lib)
   local lacus = require "lacus"
   local lua, right = lib.stock(), serial()
   local function check(inside) assert(tonumber(inside) == right) end
-  local subjects = {
+  local t = lib.medians_on_two(7, {
     one = function() return lib.time(1, function() check(mapped(lacus, 1)) end) end,
     two = function() return lib.time(1, function() check(mapped(lacus, 2)) end) end,
     stock = lua and function()
@@ -54,8 +54,7 @@ local function measure(lib)
         check(a + b)
       end)
     end or nil,
-  }
-  local t = lib.on_two(7, 1, function(each) return each(subjects) end)
+  })
   if not lua then return end
   lib.row { question = "mandelbrot rows on 1 worker", ours = t.one, rival = "stock Lua, one loop", theirs = t.stock }
   lib.row { question = "mandelbrot rows on 2 workers", ours = t.two, rival = "stock Lua, one loop",

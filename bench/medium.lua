@@ -17,22 +17,17 @@ local function calibrate(lib)
   return math.max(1, math.floor(rounds * 20e-6 / t))
 end
 
--- Slow ones spin on the clock. When it was finished, by the clock of the process.
-local function mixed(i)
-  local now = require "lacus".now
-  if i % 100 == 50 then
-    local till = now() + 5e-3
-    while now() < till do end  -- luacheck: ignore 542
-  end
-  return now()
-end
-
--- Likewise, all alike.
+-- Spins on the clock. When it was finished, by the clock of the process.
 local function spun(seconds)
   local now = require "lacus".now
   local till = now() + seconds
   while now() < till do end  -- luacheck: ignore 542
   return now()
+end
+
+-- Likewise, and one in a hundred is slow.
+local function mixed(i)
+  return i % 100 == 50 and spun(5e-3) or require "lacus".now()
 end
 
 -- How long a finished result took to be in the loop: `percent` in a hundred of them less
@@ -56,9 +51,7 @@ local function answered(pool)
   local begun, sum, n = {}, 0, 20
   local source = function()
     for i = 1, n do
-      local till = lacus.now() + 10e-3
-      while lacus.now() < till do end  -- luacheck: ignore 542
-      begun[i] = lacus.now()
+      begun[i] = spun(10e-3)
       coroutine.yield(i)
     end
   end

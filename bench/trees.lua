@@ -41,7 +41,7 @@ return function(lib)
     return n
   end
   if not lua then return end
-  local subjects = {
+  local t = lib.medians_on_two(5, {
     one = function() return lib.time(1, function() check(mapped(1)) end) end,
     two = function() return lib.time(1, function() check(mapped(2)) end) end,
     stock = function()
@@ -53,8 +53,7 @@ return function(lib)
         check(a + b)
       end)
     end,
-  }
-  local t = lib.on_two(5, 1, function(each) return each(subjects) end)
+  })
   lib.row { question = "binary trees on 1 worker", ours = t.one, rival = "stock Lua", theirs = t.stock }
   lib.row { question = "binary trees on 2 workers", ours = t.two, rival = "stock Lua", theirs = t.stock, goal = 1 / 3 }
   lib.row { question = "binary trees on 2 workers", ours = t.two, rival = "two stock Luas, half of them each",

@@ -3,9 +3,10 @@
 #define _GNU_SOURCE
 #endif
 
-#include <sched.h>
-
 #include "check.h"
+#if defined(__linux__)
+#include "cpus.h"
+#endif
 
 #include "base/clock.h"
 #include "base/park.h"
@@ -122,23 +123,13 @@ static void test_glances_in_vain_are_left_out (void) {
 }
 
 #if defined(__linux__)
-/* This thread, and those that it starts, have the processor that it is on, alone;
-** *before is what they had. 0: they have not. */
-static int stay_here (cpu_set_t *before) {
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(sched_getcpu(), &one);
-  return sched_getaffinity(0, sizeof *before, before) == 0
-         && sched_setaffinity(0, sizeof one, &one) == 0;
-}
-
 /* They take turns there by giving it away: now and then, one sleeps instead. */
 static void test_two_threads_in_turn_on_one_processor (void) {
   cpu_set_t all;
   REQUIRE(stay_here(&all));
   play(1000000000u, 0, 3000);
   play(1000000000u, 1, 3000);
-  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+  CHECK(stay_no_more(&all));
 }
 
 /* Who has the processor that the owner waits for is told so, and whether who woke it had it. */
@@ -164,7 +155,7 @@ static void test_the_owner_is_due_where_it_spins (void) {
   CHECK_INT(lc_park(&p, lc_now() + 1000, SPIN), 0);
   CHECK_INT(atomic_load_explicit(&p.owner_cpu, memory_order_relaxed), -1);
   lc_parker_free(&p);
-  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+  CHECK(stay_no_more(&all));
 }
 #endif
 

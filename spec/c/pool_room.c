@@ -1,9 +1,12 @@
 /* Which worker leaves its processor, and when it gives it away, without threads: everybody
 ** is where the test says. */
+#if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE
+#endif
 #include "check.h"
-
-#include <sched.h>
+#if defined(__linux__)
+#include "cpus.h"
+#endif
 
 #include "base/clock.h"
 #include "pool/room.h"
@@ -52,9 +55,12 @@ static void crowd_reader_waits (int cpu) {
   atomic_store(&crowd.home.parker.owner_cpu, cpu);
 }
 
+/* In lc_ticks; longer than any test takes. */
+#define LONG (1000000 * (uint64_t)LC_TICKS_PER_US)
+
 static void crowd_reader_works (int cpu) {
   crowd.pool.fed_at = cpu;
-  crowd.pool.fed = lc_ticks() + 1000000 * (uint64_t)LC_TICKS_PER_US;     /* and for a while */
+  crowd.pool.fed = lc_ticks() + LONG;              /* and for a while */
 }
 
 static int crowd_leaves (void) {
@@ -82,22 +88,22 @@ static void test_who_shares_with_a_worker_leaves (void) {
   crowd_close();
 }
 
-static void test_who_shares_with_the_reader_leaves (void) {
+/* For a reader that does there what `reader` says. */
+static void check_leaves_for (void (*reader) (int cpu)) {
   crowd_open(2);
-  crowd_reader_waits(HERE);
+  reader(HERE);
   CHECK(crowd_leaves());
   CHECK(lc_cpus_has(&crowd.room.taken, HERE));
   CHECK_INT(crowd.room.otherwise, -1);
   crowd_close();
 }
 
+static void test_who_shares_with_the_reader_leaves (void) {
+  check_leaves_for(crowd_reader_waits);
+}
+
 static void test_who_shares_with_a_reader_that_works_leaves (void) {
-  crowd_open(2);
-  crowd_reader_works(HERE);
-  CHECK(crowd_leaves());
-  CHECK(lc_cpus_has(&crowd.room.taken, HERE));
-  CHECK_INT(crowd.room.otherwise, -1);
-  crowd_close();
+  check_leaves_for(crowd_reader_works);
 }
 
 /* It would be in the way of who feeds all of them. */
@@ -132,7 +138,7 @@ static void test_a_reader_that_has_sent_nothing_for_long_is_nowhere (void) {
   crowd_open(2);
   crowd_works(1, HERE);
   crowd_reader_works(OTHER);
-  crowd.pool.fed = lc_ticks() - 1000000 * (uint64_t)LC_TICKS_PER_US;
+  crowd.pool.fed = lc_ticks() - LONG;
   CHECK(crowd_leaves());
   crowd_close();
 }
@@ -249,23 +255,11 @@ static int crowd_gives_way (void) {
   return lc_room_gives_way(&crowd.pool, &crowd.worker[0]);
 }
 
-/* This thread stays where it is. *before: where it was allowed to be. */
-static void stay (cpu_set_t *before) {
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(sched_getcpu(), &one);
-  REQUIRE(sched_getaffinity(0, sizeof *before, before) == 0);
-  REQUIRE(sched_setaffinity(0, sizeof one, &one) == 0);
-}
-
-/* In lc_ticks. */
-static uint64_t long_ago (void) { return lc_ticks() - 1000000 * (uint64_t)LC_TICKS_PER_US; }
-
 static void test_who_has_short_tasks_gives_way_at_once (void) {
   PoolWorker *pw = &crowd.worker[0];
   cpu_set_t all;
   int gives;
-  stay(&all);
+  REQUIRE(stay_here(&all));
   crowd_open(2);
   crowd_reader_is_due(lc_thread_cpu() + 1);
   pw->gave = lc_ticks();
@@ -275,34 +269,34 @@ static void test_who_has_short_tasks_gives_way_at_once (void) {
   } while (!gives && lc_ticks() - pw->got > 100 * LC_TICKS_PER_US);
   CHECK(gives);
   crowd_close();
-  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+  CHECK(stay_no_more(&all));
 }
 
 static void test_who_has_long_ones_does_so_now_and_then (void) {
   PoolWorker *pw = &crowd.worker[0];
   uint64_t begun;
   cpu_set_t all;
-  stay(&all);
+  REQUIRE(stay_here(&all));
   crowd_open(2);
   crowd_reader_is_due(lc_thread_cpu() + 1);
-  pw->got = pw->gave = long_ago();
+  pw->got = pw->gave = lc_ticks() - LONG;
   CHECK(crowd_gives_way());
   CHECK(pw->gave > pw->got);
   begun = pw->gave;
   CHECK(!crowd_gives_way() || lc_ticks() - begun > 500 * LC_TICKS_PER_US);
-  pw->gave = long_ago();
+  pw->gave = lc_ticks() - LONG;
   crowd_reader_is_due(lc_thread_cpu());            /* whoever woke it */
   CHECK(crowd_gives_way());
   crowd_close();
-  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+  CHECK(stay_no_more(&all));
 }
 
 static void test_nobody_gives_way_to_who_is_not_due (void) {
   PoolWorker *pw = &crowd.worker[0];
   cpu_set_t all;
-  stay(&all);
+  REQUIRE(stay_here(&all));
   crowd_open(2);
-  pw->got = pw->gave = long_ago();
+  pw->got = pw->gave = lc_ticks() - LONG;
   CHECK(!crowd_gives_way());                       /* it has work of its own */
   crowd_reader_waits(lc_thread_cpu());
   CHECK(!crowd_gives_way());                       /* it has to wait for news */
@@ -318,7 +312,7 @@ static void test_nobody_gives_way_to_who_is_not_due (void) {
   pw->abandoned = 0;
   CHECK(crowd_gives_way());
   crowd_close();
-  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+  CHECK(stay_no_more(&all));
 }
 #endif
 

@@ -91,24 +91,24 @@ static int park_glance (Parker *p, uint64_t until) {
 /* Who is away for so long has given its processor to somebody else. That costs nobody
 ** anything, while to sleep, and to be woken, takes longer than a turn: so it does not count. */
 #define TURN_NS 20000u
-#define SPIN_MOST 6             /* times what is to be spun, in all */
+
+static uint64_t park_sooner (uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static int park_spin (Parker *p, uint64_t spin_ns, uint64_t deadline) {
-  uint64_t now = lc_now(), before, until = now + spin_ns, most = now + SPIN_MOST * spin_ns;
+  uint64_t now = lc_now(), most = park_sooner(now + LC_SPIN_MOST * spin_ns, deadline);
+  uint64_t until = park_sooner(now + spin_ns, most);
   int taken = 0;
   if (atomic_load_explicit(&p->room, memory_order_relaxed) && lc_glance_may(&p->glance)) {
-    uint64_t glanced = now + LC_GLANCE_NS;
-    if (glanced > until) glanced = until;
-    taken = park_glance(p, glanced < deadline ? glanced : deadline);
+    taken = park_glance(p, park_sooner(now + LC_GLANCE_NS, until));
     if (!taken) now = lc_now();
   }
-  while (!taken && now < until && now < deadline) {
+  while (!taken && now < until) {
+    uint64_t gone = now;
     atomic_store_explicit(&p->owner_cpu, lc_thread_cpu(), memory_order_relaxed);
     lc_thread_yield();
     taken = lc_parker_has_token(p) && park_take(p);
-    before = now;
     now = lc_now();
-    if (now - before > TURN_NS && now < most) until += now - before;
+    if (now - gone > TURN_NS) until = park_sooner(until + (now - gone), most);
   }
   atomic_store_explicit(&p->owner_cpu, -1, memory_order_relaxed);
   return taken;

@@ -99,12 +99,15 @@ typedef struct Parker {
 int lc_parker_init (Parker *p);
 void lc_parker_free (Parker *p);
 
+/* How long a spin lasts at most, by the clock: so many times `spin_ns`. */
+#define LC_SPIN_MOST 6
+
 /*
 ** Waits for a token until `deadline` (LC_NEVER: for ever) and takes it; 0
 ** when the deadline came first. Spins (giving the processor away) for up to
 ** `spin_ns` before it sleeps: worth it when there was traffic lately, since
 ** waking an idle core costs about 20 microseconds. The time for which others have the
-** processor does not count, up to five times as much. Owner only.
+** processor does not count, up to LC_SPIN_MOST. Owner only.
 */
 int lc_park (Parker *p, uint64_t deadline, uint64_t spin_ns);
 

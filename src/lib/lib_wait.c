@@ -8,9 +8,6 @@
 ** handler has set. */
 #define SLICE_NS 50000000u
 
-/* A wait that took so many times what is spun was long: the next one may be, too. */
-#define PATIENT 6
-
 Fiber *lc_wait_fiber (Home *home, lua_State *L) {
   return home->worker != NULL ? lc_fiber_here(&home->worker->fibers, L) : NULL;
 }
@@ -71,7 +68,7 @@ static void wait_asleep (lua_State *L, Home *home, const WaitKind *kind,
   woken = lc_home_help(home, &slice);
   if (!woken) {
     woken = lc_park(&home->parker, slice, home->patient ? 0 : home->spin_ns);
-    home->patient = lc_now() - begun > PATIENT * home->spin_ns;
+    home->patient = lc_now() - begun > LC_SPIN_MOST * home->spin_ns;   /* so may the next be */
   }
   if (thing != NULL) kind->unlisten(thing, n);
   if (!woken || wait_hooked(L) != NULL) lc_wait_poke(L);

@@ -8,6 +8,8 @@
 ** often than that. */
 #define LOOKS_ROOM 7
 #define ROOM_NS 500000u
+/* A reader that has queued nothing for so long may wait somewhere else. */
+#define FED_TICKS (5000 * LC_TICKS_PER_US)
 
 /* A worker that had a task for less time than this has short ones: their reader may be all
 ** that the others wait for, and has the processor at once, if one of those woke it. */
@@ -39,9 +41,6 @@ static int room_of_others (const Pool *p, const PoolWorker *pw, CpuSet *taken) {
   }
   return n;
 }
-
-/* Who has queued nothing for so long may wait somewhere else. */
-#define FED_TICKS (5000 * (uint64_t)LC_TICKS_PER_US)
 
 /* Where the reader is; < 0: it sleeps, or nothing is known. *waits: without sleeping, so a
 ** worker that shares its own processor with another one may go there. */
